@@ -1,0 +1,1 @@
+"""Where Kho Mở runs: set-up, services and the kho commands."""

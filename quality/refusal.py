@@ -1,0 +1,41 @@
+"""The one way this project says no: what, where, expected and found, and what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass
+class Refusal(Exception):
+    """A failure that a user can meet and act on. Subclasses name the fact (`ExtractMismatch`, `GateFailed`)."""
+
+    what: str
+    where: str = ""
+    expected: str = ""
+    found: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Several lines: the fact first, then what is known of it, each under its own name."""
+        known = [("where", self.where), ("expected", self.expected), ("found", self.found), ("what to do", self.remedy)]
+        return "\n".join([self.what, *(f"  {name}: {text}" for name, text in known if text)])
+
+
+def run(main: Callable[[], None]) -> int:
+    """Exit code of `main`: 0, or 1 with a message on stderr. Tracebacks only for those who set KHO_DEBUG=1."""
+    try:
+        main()
+    except Refusal as refusal:
+        print(f"kho: {refusal}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("kho: stopped by you; what was finished stays, the rest is done by the next run", file=sys.stderr)
+    except Exception as error:  # the last line of defence: a user gets a sentence, a developer the traceback
+        if os.environ.get("KHO_DEBUG"):
+            raise
+        print(f"kho: {type(error).__name__}: {error}\n  what to do: KHO_DEBUG=1 shows where", file=sys.stderr)
+    else:
+        return 0
+    return 1
