@@ -1,0 +1,122 @@
+"""Set-up: the environments and Java archives of the locks, fetched once and resumable.
+
+Only the standard library: `kho` runs this before anything is installed. An environment or archive folder carries a
+stamp of the lock it was made from, written last; no stamp or another lock means: make it (again). Downloads are kept
+in a cache, so an interrupted set-up goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.settings import ROOT, Settings
+from quality.refusal import Refusal
+
+LOCKS = ROOT / "infra" / "locks"
+ARCHIVES = LOCKS / "jars.json"
+
+
+class SetupFailed(Refusal):
+    """Something could not be installed."""
+
+
+def install(settings: Settings, *environments: str, archives: bool = False) -> None:
+    """Make what is missing of the named environments and, if asked, the Java archives. Nothing missing: milliseconds."""
+    missing = [name for name in environments if not _is_current(*_environment_stamp(settings, name))]
+    archives = archives and not _is_current(*_archives_stamp(settings))
+    if not missing and not archives:
+        return
+    settings.tools.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(settings.tools / "install.lock"):
+        for name in missing:
+            _install_environment(settings, name)
+        if archives:
+            _install_archives(settings)
+
+
+def _environment_stamp(settings: Settings, name: str) -> tuple[Path, str]:
+    lock = (LOCKS / f"{name}.txt").read_bytes()
+    version = "%d.%d" % sys.version_info[:2]
+    return settings.tools / name / ".made-from", hashlib.sha256(lock + version.encode()).hexdigest()
+
+
+def _archives_stamp(settings: Settings) -> tuple[Path, str]:
+    return settings.jars / ".made-from", hashlib.sha256(ARCHIVES.read_bytes()).hexdigest()
+
+
+def _is_current(stamp: Path, expected: str) -> bool:
+    return stamp.exists() and stamp.read_text() == expected
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Two set-ups at once: the second waits for the first, then finds nothing left to do."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _phase(what: str) -> Iterator[None]:
+    print(f"  {what} …", end="", flush=True)
+    start = time.monotonic()
+    yield
+    print(f" {time.monotonic() - start:.0f} s", flush=True)
+
+
+def _install_environment(settings: Settings, name: str) -> None:
+    stamp, expected = _environment_stamp(settings, name)
+    if _is_current(stamp, expected):  # the set-up we waited for made it
+        return
+    uv = _uv(settings)
+    with _phase(f"environment {name}"):
+        stamp.unlink(missing_ok=True)
+        if not settings.python(name).exists():
+            _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(settings.tools / name)], settings)
+        options = ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
+        python = str(settings.python(name))
+        _run([*uv, "pip", "sync", "--quiet", *options, "--python", python, str(LOCKS / f"{name}.txt")], settings)
+        stamp.write_text(expected)
+
+
+def _install_archives(settings: Settings) -> None:
+    stamp, expected = _archives_stamp(settings)
+    if _is_current(stamp, expected):
+        return
+    with _phase("Java archives"):
+        settings.jars.mkdir(parents=True, exist_ok=True)
+        _run([str(settings.python("lake")), "-m", "infra.archives", str(ARCHIVES), str(settings.jars)], settings)
+        stamp.write_text(expected)
+
+
+def _uv(settings: Settings) -> list[str]:
+    """uv, the installer of all the rest, in an environment of its own; the only thing pip is asked for."""
+    home = settings.tools / "uv"
+    python = home / "bin" / "python"
+    if not (home / "bin" / "uv").exists():
+        with _phase("installer"):
+            _run([sys.executable, "-m", "venv", "--clear", str(home)], settings, remedy="install Python's venv module")
+            options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
+            _run([str(python), "-m", "pip", "install", *options, "-r", str(LOCKS / "uv.txt")], settings)
+    return [str(python), "-m", "uv"]
+
+
+def _run(argv: list[str], settings: Settings, remedy: str = "") -> None:
+    environment = {**os.environ, "UV_CACHE_DIR": str(settings.tools / "cache"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, env=environment, text=True, capture_output=True, check=False)
+    if done.returncode:
+        print(flush=True)
+        raise SetupFailed(
+            "set-up stopped",
+            where=" ".join(argv),
+            found="\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]),
+            remedy=remedy or "see to the network or the disk, then run the same command again: it goes on from here",
+        )
