@@ -1,0 +1,99 @@
+"""An Excel book as grids of cells: .xls and .xlsx, and one sentence for every way in which a file can fail to be one.
+
+Cells with an Excel error (#DIV/0!) come out blank: the reader (calamine) does not tell them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from spark_jobs.layouts import ExtractMismatch
+
+Grid = list[list[object]]
+
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # .xls, and whatever Excel encrypts
+_ZIP = b"PK\x03\x04"  # .xlsx
+_SECTOR = 512  # an OLE file consists of whole sectors
+_AGAIN = "ask the department for the file again; the last good version stays"
+_OTHERS = {b"%PDF": "a PDF", b"{\\rt": "an RTF text", b"\x1f\x8b": "a gzip archive", b"PK\x05\x06": "an empty archive"}
+
+
+def read_grids(path: Path) -> dict[str, Grid]:
+    """Every sheet by its name, in order; row and column 0 are line 1 and column A. An empty sheet is an empty grid."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, ZipError  # noqa: PLC0415
+
+    content = path.read_bytes()
+    _refuse_other_kinds(path, content)
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        return {
+            name: [list(row) for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+            for name in book.sheet_names
+        }
+    except PasswordError as error:
+        raise _protected(path) from error
+    except (CalamineError, ZipError) as error:
+        if "EncryptedPackage".encode("utf-16-le") in content:
+            raise _protected(path) from error
+        raise ExtractMismatch(
+            "the Excel file is damaged or cut short",
+            where=str(path),
+            expected="a whole Excel book",
+            found=f"{len(content):,} bytes; {error}",
+            remedy=_AGAIN,
+        ) from error
+
+
+def letters(column: int) -> str:
+    """The name Excel gives to a column: 0 is A, 26 is AA."""
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+def _refuse_other_kinds(path: Path, content: bytes) -> None:
+    expected = "an Excel book (.xls or .xlsx)"
+    if not content:
+        raise ExtractMismatch("the file is empty", where=str(path), expected=expected, found="0 bytes", remedy=_AGAIN)
+    kind = {_OLE[:4]: ".xls", _ZIP: ".xlsx"}.get(content[:4])
+    if kind is None or (kind == ".xls" and content[:8] != _OLE[: len(content[:8])]):
+        raise ExtractMismatch(
+            "the file is no Excel book",
+            where=str(path),
+            expected=expected,
+            found=_what_it_seems(content),
+            remedy="ask the department to save it as .xls or .xlsx and to deliver that; the last good version stays",
+        )
+    if kind == ".xls" and len(content) % _SECTOR:
+        raise ExtractMismatch(
+            "the Excel file is cut short",
+            where=str(path),
+            expected=f"whole sectors of {_SECTOR} bytes",
+            found=f"{len(content):,} bytes, the last sector has {len(content) % _SECTOR}",
+            remedy=_AGAIN,
+        )
+
+
+def _what_it_seems(content: bytes) -> str:
+    start = content[:200].lstrip(b"\xef\xbb\xbf \r\n\t")
+    for magic, name in _OTHERS.items():
+        if start.startswith(magic):
+            return name
+    if re.match(rb"<(!doctype )?html", start, re.IGNORECASE):
+        return "a web page (HTML)"
+    shown = content[:40].decode("utf-8", "replace")
+    return f"text beginning with {shown!r}" if shown.isprintable() or b"\n" in content[:200] else "unknown bytes"
+
+
+def _protected(path: Path) -> ExtractMismatch:
+    return ExtractMismatch(
+        "the Excel file is protected by a password",
+        where=str(path),
+        expected="a book that opens without one",
+        found="an encrypted book",
+        remedy="ask the department for the file without a password; the last good version stays",
+    )

@@ -1,0 +1,156 @@
+"""The engine, and what can be known of a Delta table without it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quality.refusal import Refusal
+from spark_jobs.places import place, remove_folder
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyspark.sql import SparkSession
+
+PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
+
+
+class EngineDown(Refusal):
+    """Nobody answers, or nobody answers any more."""
+
+
+@contextmanager
+def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[SparkSession]:
+    """A Spark Connect session, closed at the end. Tables that a lost catalogue forgot are known again.
+
+    `engine` is `sc://host:port`, `warehouse` the folder of the Delta tables. Importing pyspark takes a second:
+    call this only when there is work to do.
+    """
+    _await_engine(engine, patience_seconds)
+    from pyspark.errors.exceptions.connect import SparkConnectGrpcException  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+    from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
+
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # prints every failed query's Java stack on stderr
+    spark: Any = None
+    try:
+        spark = SparkSession.builder.remote(engine).create()
+        # The default policy retries for more than ten minutes, silently.
+        spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
+        restore_catalogue(spark, warehouse)
+        yield spark
+    except SparkConnectGrpcException as error:
+        if not re.search("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|Connection re", str(error)):
+            raise
+        raise EngineDown(
+            "the engine went away in the middle",
+            where=engine,
+            found=str(error).strip().partition("\n")[0],
+            remedy="run the same command again, what was finished stays; `./kho logs engine` says why",
+        ) from error
+    finally:
+        if spark is not None:
+            with suppress(Exception):  # an engine that died has forgotten the session already
+                spark.stop()
+
+
+def version(warehouse: str, table: str) -> int | None:
+    """The newest version of `schema.table`, from its log alone; None when there is no such table."""
+    found = delta_table(warehouse, table)
+    return None if found is None else found.version()
+
+
+def schema(warehouse: str, table: str) -> Mapping[str, str] | None:
+    """Column → type as Delta writes it (`string`, `integer`, `long`, …), in order; None when there is no such table."""
+    found = delta_table(warehouse, table)
+    return None if found is None else {field.name: str(field.type.type) for field in found.schema().fields}
+
+
+def delta_table(warehouse: str, table: str) -> DeltaTable | None:
+    """The log of a table, or None. Reading only: this library must not write what Spark writes (deletion vectors)."""
+    folder = folder_of(warehouse, table)
+    if not (folder / "_delta_log").is_dir():
+        return None
+    from deltalake import DeltaTable  # noqa: PLC0415
+    from deltalake.exceptions import TableNotFoundError  # noqa: PLC0415
+
+    try:
+        return DeltaTable(str(folder), without_files=True)
+    except TableNotFoundError:
+        return None  # its creation was killed before the first commit
+
+
+def folder_of(warehouse: str, table: str) -> Path:
+    """Where the engine keeps a managed table."""
+    schema_name, _, name = table.partition(".")
+    return place(warehouse) / f"{schema_name}.db" / name
+
+
+def restore_catalogue(spark: SparkSession, warehouse: str) -> None:
+    """Make every table of the warehouse known to an engine that lost its catalogue; else one short query.
+
+    The catalogue is a cache of the Delta logs. What it lost comes back as an external table at the managed place:
+    Delta refuses a managed one on a folder that is not empty. Every statement of ours works on both.
+    """
+    on_disk = {path.name.removesuffix(".db"): path for path in place(warehouse).glob("*.db")}
+    known = {row[0] for row in spark.sql("show schemas").collect()}
+    for schema_name in sorted(on_disk.keys() - known):
+        spark.sql(f"create schema if not exists {schema_name}")
+        for folder in sorted(on_disk[schema_name].iterdir()):
+            _adopt(spark, warehouse, f"{schema_name}.{folder.name}")
+
+
+def settle(spark: SparkSession, warehouse: str, table: str) -> None:
+    """Undo what a killed CREATE or DROP left of a table, so that it either is a table or is not there at all.
+
+    Only for the one step that writes `table`, while it holds its lock.
+    """
+    schema_name = table.partition(".")[0]
+    spark.sql(f"create schema if not exists {schema_name}")
+    is_known = spark.catalog.tableExists(table)
+    if version(warehouse, table) is not None:
+        if not is_known:
+            _adopt(spark, warehouse, table)
+        return
+    if is_known:
+        spark.sql(f"drop table {table}")
+    remove_folder(folder_of(warehouse, table))
+
+
+def _adopt(spark: SparkSession, warehouse: str, table: str) -> None:
+    if version(warehouse, table) is not None:
+        location = str(folder_of(warehouse, table)).replace("\\", "\\\\").replace("'", "\\'")
+        spark.sql(f"create table if not exists {table} using delta location '{location}'")
+
+
+def _await_engine(engine: str, patience_seconds: float) -> None:
+    address = re.fullmatch(r"sc://([^:/;]+):(\d+)(/.*)?", engine)
+    if not address:
+        raise Refusal("KHO_ENGINE is no address of Spark Connect", expected="sc://host:port", found=engine)
+    deadline = time.monotonic() + patience_seconds
+    told = False
+    while True:
+        try:
+            socket.create_connection((address[1], int(address[2])), timeout=2).close()
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise EngineDown(
+                    "the engine does not answer",
+                    where=engine,
+                    expected="a Spark Connect server",
+                    found=f"{error.strerror or error}, for {patience_seconds:.0f} s",
+                    remedy="`./kho up` starts it; `./kho status` and `./kho logs engine` say why it is down",
+                ) from error
+        else:
+            return
+        if not told:
+            print(f"waiting up to {patience_seconds:.0f} s for the engine at {engine}", file=sys.stderr)
+            told = True
+        time.sleep(0.5)
