@@ -29,22 +29,30 @@ class SetupFailed(Refusal):
 
 
 def install(settings: Settings, *environments: str, archives: bool = False) -> None:
-    """Make what is missing of the named environments and, if asked, the Java archives. Nothing missing: milliseconds."""
-    missing = [name for name in environments if not _is_current(*_environment_stamp(settings, name))]
-    archives = archives and not _is_current(*_archives_stamp(settings))
-    if not missing and not archives:
+    """Make what is missing of the named environments and, if asked, the Java archives. Milliseconds if nothing is."""
+    lacking = missing(settings, *environments, archives=archives)
+    if not lacking:
         return
     settings.tools.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings.tools / "install.lock"):
-        for name in missing:
-            _install_environment(settings, name)
-        if archives:
-            _install_archives(settings)
+        for name in missing(settings, *lacking, archives=archives):  # a set-up we waited for may have made some
+            if name == ARCHIVES.stem:
+                _install_archives(settings)
+            else:
+                _install_environment(settings, name)
+
+
+def missing(settings: Settings, *environments: str, archives: bool = False) -> list[str]:
+    """Names of what is absent or not as its lock says, in the order in which it is to be made."""
+    stamps = {name: _environment_stamp(settings, name) for name in environments if name != ARCHIVES.stem}
+    if archives:
+        stamps[ARCHIVES.stem] = _archives_stamp(settings)
+    return [name for name, (stamp, expected) in stamps.items() if not _is_current(stamp, expected)]
 
 
 def _environment_stamp(settings: Settings, name: str) -> tuple[Path, str]:
     lock = (LOCKS / f"{name}.txt").read_bytes()
-    version = "%d.%d" % sys.version_info[:2]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return settings.tools / name / ".made-from", hashlib.sha256(lock + version.encode()).hexdigest()
 
 
@@ -74,8 +82,6 @@ def _phase(what: str) -> Iterator[None]:
 
 def _install_environment(settings: Settings, name: str) -> None:
     stamp, expected = _environment_stamp(settings, name)
-    if _is_current(stamp, expected):  # the set-up we waited for made it
-        return
     uv = _uv(settings)
     with _phase(f"environment {name}"):
         stamp.unlink(missing_ok=True)
@@ -89,8 +95,6 @@ def _install_environment(settings: Settings, name: str) -> None:
 
 def _install_archives(settings: Settings) -> None:
     stamp, expected = _archives_stamp(settings)
-    if _is_current(stamp, expected):
-        return
     with _phase("Java archives"):
         settings.jars.mkdir(parents=True, exist_ok=True)
         _run([str(settings.python("lake")), "-m", "infra.archives", str(ARCHIVES), str(settings.jars)], settings)

@@ -20,14 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PORT_BASE = 15000
 PORTS = {
     "portal": 0,  # CKAN
-    "scheduler": 1,  # Airflow's pages and API
+    "airflow": 1,  # its pages and API
     "thrift": 2,  # SQL for analysts and dbt
     "connect": 3,  # Spark Connect, for the jobs
     "postgres": 4,
     "valkey": 5,
     "solr": 6,
-    "tasklog": 7,  # Airflow's LocalExecutor serves running tasks' logs here
-    "triggerlog": 8,  # and its triggerer here
 }
 
 

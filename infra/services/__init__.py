@@ -28,7 +28,7 @@ class Service:
 
     `prepare` runs when everything in `needs` is ready and before the service starts; it must be safe to run again
     and cheap when there is nothing to do. `ready` asks the service a real request of its own: None when it answered
-    as it should, else one line that says what was expected and found; it must not take more than a few seconds.
+    as it should, else one line that says what was expected and found; it must not take more than seconds.
     `ports` are keys of `infra.settings.PORTS`. After `stop_seconds` a service that did not obey `stop_signal` is killed.
     """
 
@@ -40,3 +40,14 @@ class Service:
     prepare: Callable[[Settings], None] = nothing
     stop_signal: str = "TERM"
     stop_seconds: int = 20
+
+
+def mark_start(settings: Settings, name: str) -> None:
+    """Remember the moment a service starts, which a service's own old heartbeat may precede."""
+    (settings.run / f"{name}.started").touch()
+
+
+def started_at(settings: Settings, name: str) -> float:
+    """Seconds since the epoch of the last start of a service; 0 when it never started."""
+    marker = settings.run / f"{name}.started"
+    return marker.stat().st_mtime if marker.exists() else 0.0

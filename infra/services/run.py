@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from infra.services import mark_start
 from infra.services.registry import SERVICES
 from infra.settings import read_settings
 from quality.refusal import run
@@ -20,8 +21,10 @@ def main() -> None:
     name = sys.argv[1]
     command = SERVICES[name].command(settings)
     os.chdir(command.folder)
+    mark_start(settings, name)
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment = {
-        **os.environ,
+        **inherited,
         "LC_ALL": "C.UTF-8",  # Java reads paths in the locale's character set
         "TZ": "Asia/Ho_Chi_Minh",
         "KHO_HOME": str(settings.home),

