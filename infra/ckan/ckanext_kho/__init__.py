@@ -1,0 +1,1 @@
+"""Kho Mở on CKAN."""

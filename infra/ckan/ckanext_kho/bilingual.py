@@ -1,0 +1,155 @@
+"""Two languages: Vietnamese stands in CKAN's own fields, both stand in `<field>_translated` beside them.
+
+Pages in another language than Vietnamese get their texts by wrapping the actions that templates read from. The API
+and every form that writes back keep what is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ckan import model
+from ckan.lib import i18n
+from ckan.plugins import toolkit
+from flask import g, has_request_context
+
+Dict = dict[str, Any]
+STORED = "vi"
+_OWN_BLUEPRINTS = ("api", "dcat", "dcat_json_interface", "croissant", "structured_data", "datastore", "admin")
+_WRITING = ("edit", "new", "delete", "manage")
+
+
+def language() -> str:
+    """The language of the page, without its region."""
+    return str(i18n.get_lang()).partition("_")[0]
+
+
+def reads_in_other_language() -> bool:
+    """Whether a page is being read in a language other than the stored one."""
+    if not has_request_context() or toolkit.request.method not in ("GET", "HEAD"):
+        return False
+    blueprint, _, view = (toolkit.request.endpoint or "").rpartition(".")
+    return blueprint not in _OWN_BLUEPRINTS and not any(w in view for w in _WRITING) and language() != STORED
+
+
+def text(of: Dict, field: str) -> Any:  # noqa: ANN401 - a title is a string, tags are a list
+    """A field in the page's language, or as it is stored."""
+    translated = of.get(f"{field}_translated")
+    if isinstance(translated, str):
+        translated = json.loads(translated)
+    if isinstance(translated, dict):
+        return translated.get(language()) or of.get(field, "")
+    return of.get(field, "")
+
+
+def translate_group(group: Dict) -> None:
+    """An organisation or group, as actions return it, in place."""
+    group["title"] = text(group, "title")
+    if group.get("title"):
+        group["display_name"] = group["title"]
+    group["description"] = text(group, "description")
+
+
+def translate_package(package: Dict) -> None:
+    """A dataset with its resources, organisation, groups and licence, in place."""
+    for field in ("title", "notes"):
+        package[field] = text(package, field)
+    for resource in package.get("resources") or []:
+        for field in ("name", "description"):
+            resource[field] = text(resource, field)
+    titles = group_titles()
+    for group in [package.get("organization") or {}, *(package.get("groups") or [])]:
+        if title := titles.get(group.get("name", "")):
+            group["title"] = group["display_name"] = title
+    if title := licence_title(package.get("license_id") or ""):
+        package["license_title"] = title
+    english = (package.get("tags_translated") or {}).get(language()) or []
+    stored = (package.get("tags_translated") or {}).get(STORED) or []
+    names = dict(zip(stored, english, strict=False))
+    for tag in package.get("tags") or []:
+        tag["display_name"] = names.get(tag["name"], tag["name"])
+
+
+def translate_facets(facets: Dict) -> None:
+    """The names beside the counts of a search, in place."""
+    titles = group_titles()
+    for kind in ("organization", "groups"):
+        for item in facets.get(kind, {}).get("items", []):
+            item["display_name"] = titles.get(item["name"], item["display_name"])
+    for item in facets.get("license_id", {}).get("items", []):
+        item["display_name"] = licence_title(item["name"]) or item["display_name"]
+
+
+def group_titles() -> dict[str, str]:
+    """Names of organisations and groups, to their titles in the page's language. One query a page."""
+    if "kho_group_titles" not in g:
+        rows = (
+            model.Session.query(model.Group.name, model.GroupExtra.value)
+            .join(model.GroupExtra, model.GroupExtra.group_id == model.Group.id)
+            .filter(model.GroupExtra.key == "title_translated", model.GroupExtra.state == "active")
+        )
+        g.kho_group_titles = {name: text({"title_translated": value}, "title") for name, value in rows}
+    titles: dict[str, str] = g.kho_group_titles
+    return titles
+
+
+def licence_title(licence: str) -> str:
+    """The licence's name in the page's language, empty if there is none."""
+    known = model.Package.get_license_register().get(licence)
+    return str(text(known.license_dictize(), "title")) if known else ""
+
+
+def _wrapped(translate: Callable[[Any], None]) -> Callable[..., Any]:
+    @toolkit.chained_action
+    @toolkit.side_effect_free
+    def action(original: Callable[..., Any], context: Any, data_dict: Dict) -> Any:  # noqa: ANN401 - CKAN's own
+        answer = original(context, data_dict)
+        if reads_in_other_language():
+            translate(answer)
+        return answer
+
+    return action
+
+
+def _each_group(groups: Any) -> None:  # noqa: ANN401
+    titles = group_titles()
+    for group in groups:
+        if isinstance(group, dict):
+            if "title_translated" in group:
+                translate_group(group)
+            else:
+                group["title"] = group["display_name"] = titles.get(group["name"], group["display_name"])
+
+
+def _each_result(answer: Dict) -> None:
+    for package in answer["results"]:
+        translate_package(package)
+    translate_facets(answer["search_facets"])
+
+
+def _each_licence(licences: list[Dict]) -> None:
+    for licence in licences:
+        licence["title"] = text(licence, "title")
+
+
+def _each_field(answer: Dict) -> None:
+    for field in answer.get("fields", []):
+        info = field.get("info") or {}
+        for name in ("label", "notes"):
+            if name in info:
+                info[name] = text(info, name)
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {
+    "package_show": _wrapped(translate_package),
+    "package_search": _wrapped(_each_result),
+    "organization_show": _wrapped(translate_group),
+    "group_show": _wrapped(translate_group),
+    "organization_list": _wrapped(_each_group),
+    "group_list": _wrapped(_each_group),
+    "organization_list_for_user": _wrapped(_each_group),
+    "license_list": _wrapped(_each_licence),
+    "datastore_info": _wrapped(_each_field),
+}

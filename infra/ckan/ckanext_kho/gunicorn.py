@@ -1,0 +1,27 @@
+"""Settings of gunicorn: CKAN is loaded once, then forked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+workers = 2
+worker_class = "gthread"
+threads = 4
+preload_app = True
+timeout = 120
+graceful_timeout = 20
+keepalive = 5
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True
+
+
+def post_fork(_server: Any, _worker: Any) -> None:  # noqa: ANN401 - gunicorn's own types
+    """Leave the parent's database connections to the parent: two processes on one connection mix up their answers."""
+    from ckan.model import meta  # noqa: PLC0415 - gunicorn reads this file before CKAN is configured
+    from ckanext.datastore.backend import postgres  # noqa: PLC0415
+
+    if meta.engine is not None:
+        meta.engine.dispose(close=False)
+    for engine in postgres._engines.values():  # noqa: SLF001 - there is no other way to it
+        engine.dispose(close=False)

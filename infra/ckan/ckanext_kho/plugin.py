@@ -1,0 +1,139 @@
+"""The plugin: what CKAN asks of us, each answered in one place."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polib
+from ckan import plugins
+from ckan.common import CKANConfig
+from ckan.plugins import toolkit
+from flask import Blueprint
+
+from ckanext_kho import bilingual, rows
+
+HERE = Path(__file__).parent
+Dict = dict[str, Any]
+
+
+class KhoPlugin(plugins.SingletonPlugin):
+    """Kho Mở on CKAN."""
+
+    plugins.implements(plugins.IConfigurer)
+    plugins.implements(plugins.ITranslation)
+    plugins.implements(plugins.IActions)
+    plugins.implements(plugins.IBlueprint)
+    plugins.implements(plugins.ITemplateHelpers)
+    plugins.implements(plugins.IPackageController, inherit=True)
+    plugins.implements(plugins.IFacets, inherit=True)
+
+    def update_config(self, config: CKANConfig) -> None:
+        """Our pages, styles and font."""
+        toolkit.add_template_directory(config, "templates")
+        toolkit.add_public_directory(config, "public")
+        toolkit.add_resource("assets", "ckanext-kho")
+        font = Path(toolkit.__file__).parents[2] / "fontpkg_be_vietnam_pro" / "files"
+        if font.is_dir():
+            toolkit.add_public_directory(config, str(font))
+
+    def i18n_directory(self) -> str:
+        """The Vietnamese texts that CKAN lacks, compiled when they have changed."""
+        source = HERE / "i18n" / "vi" / "ckanext-kho.po"
+        storage = Path(toolkit.config["ckan.storage_path"])
+        compiled = storage / "kho-i18n" / "vi" / "LC_MESSAGES" / "ckanext-kho.mo"
+        if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+            fresh = compiled.with_suffix(f".{os.getpid()}")
+            polib.pofile(str(source)).save_as_mofile(str(fresh))
+            fresh.replace(compiled)
+        return str(compiled.parents[2])
+
+    def i18n_locales(self) -> list[str]:
+        """English needs none."""
+        return ["vi"]
+
+    def i18n_domain(self) -> str:
+        """The name of the file of texts."""
+        return "ckanext-kho"
+
+    def get_actions(self) -> dict[str, Callable[..., Any]]:
+        """Both languages on pages, and a search among rows that knows Vietnamese."""
+        return {**bilingual.ACTIONS, "datastore_search": rows.datastore_search, "status_show": status_show}
+
+    def get_blueprint(self) -> list[Blueprint]:
+        """The table view's questions."""
+        return [rows.rows]
+
+    def get_helpers(self) -> dict[str, Callable[..., Any]]:
+        """Used in templates."""
+        return {
+            "kho_text": bilingual.text,
+            "kho_language": bilingual.language,
+            "kho_number": number,
+            "kho_newest": newest,
+            "kho_counts": counts,
+        }
+
+    def before_dataset_search(self, search_params: Dict) -> Dict:
+        """Queries with their accents in one piece."""
+        if search_params.get("q"):
+            search_params["q"] = unicodedata.normalize("NFC", search_params["q"])
+        return search_params
+
+    def before_dataset_index(self, pkg_dict: Dict) -> Dict:
+        """English texts are found too; objects are no text, and are taken out."""
+        words = []
+        for field in [name for name in pkg_dict if name.endswith("_translated")]:
+            words += _words(pkg_dict.pop(field))
+        pkg_dict["extras_translated"] = " ".join(words)
+        return pkg_dict
+
+    def dataset_facets(self, facets_dict: Dict, package_type: str) -> Dict:  # noqa: ARG002 - CKAN's signature
+        """Who, about what, which kind of file, under which terms."""
+        return {name: title for name, title in facets_dict.items() if name != "tags"} | {
+            "tags": toolkit._("Tags"),
+        }
+
+
+@toolkit.chained_action
+@toolkit.side_effect_free
+def status_show(original: Callable[..., Any], context: Any, data_dict: Dict) -> Dict:  # noqa: ANN401 - CKAN's own
+    """Say which installation answers: on one machine there may be several."""
+    status: Dict = original(context, data_dict)
+    return {**status, "site_id": toolkit.config["ckan.site_id"]}
+
+
+def _words(value: Any) -> list[str]:  # noqa: ANN401 - texts in objects in lists, possibly as JSON
+    if isinstance(value, str) and value[:1] in "[{" and value:
+        value = json.loads(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [word for item in value for word in _words(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def number(value: Any) -> str:  # noqa: ANN401 - a number, or the text of one
+    """1234567 as the page's language writes it: 1.234.567 or 1,234,567."""
+    written = f"{int(value):,}"
+    return written.replace(",", ".") if bilingual.language() == "vi" else written
+
+
+def newest(limit: int = 6) -> list[Dict]:
+    """The datasets that changed last."""
+    found = toolkit.get_action("package_search")({}, {"rows": limit, "sort": "metadata_modified desc"})
+    results: list[Dict] = found["results"]
+    return results
+
+
+def counts() -> dict[str, int]:
+    """How many datasets, organisations and rows there are."""
+    found = toolkit.get_action("package_search")({}, {"rows": 1000, "fl": "id,extras_row_count"})
+    rows_of = [int(item.get("row_count") or 0) for item in found["results"]]
+    organisations = toolkit.get_action("organization_list")({}, {})
+    return {"datasets": found["count"], "rows": sum(rows_of), "organisations": len(organisations)}
