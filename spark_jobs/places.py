@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+
+from quality.refusal import Refusal
+
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "no file may be larger",
+}
 
 
 def place(text: str) -> Path:
@@ -19,7 +31,51 @@ def place(text: str) -> Path:
 def remove_folder(folder: Path) -> None:
     """The folder and all below it, if it is there."""
     remote: Any = folder
-    if isinstance(folder, Path):
+    if isinstance(remote, Path):
         shutil.rmtree(folder, ignore_errors=True)
     elif remote.exists():
         remote.fs.rm(remote.path, recursive=True)
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A new folder to fill, which becomes `target` at the end: complete, on disk, in one step, or not at all.
+
+    Whoever fills it and removes it again gives up. What earlier, killed runs left beside it is cleared first, so hold
+    a lock. A disk that is full is a Refusal.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(".*.part"):
+        remove_folder(left)
+    fresh = target.with_name(f".{target.name}.part")
+    try:
+        fresh.mkdir()
+        yield fresh
+        if not fresh.exists():
+            return
+        for path in [*fresh.iterdir(), fresh]:
+            _to_disk(path)
+        fresh.rename(target)
+        _to_disk(target.parent)
+    except OSError as error:
+        remove_folder(fresh)
+        if error.errno not in _NO_ROOM:
+            raise
+        raise Refusal(
+            f"{_NO_ROOM[error.errno]}: {target.name} could not be written",
+            where=str(target.parent),
+            expected="room for one more version",
+            found=f"{error.strerror}; {shutil.disk_usage(target.parent).free:,} bytes free",
+            remedy="make room and run the same command again; nothing half-written was left",
+        ) from error
+    except BaseException:
+        remove_folder(fresh)
+        raise
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,6 +1,6 @@
 """Layouts: one small module per odd shape of file. Each reads one file into rows that know where they stood.
 
-A layout `name` is the module `name` here with `read(path, sheets) -> Reading`; contracts name it in `delivery.layout`.
+Contracts name them in `delivery.layout`: layout `name` is the module `name` here, with `read(path, period, sheets)`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ExtractMismatch(Refusal):
     """A file that is not what its contract promises."""
 
 
-Layout = Callable[[Path, Collection[str]], Reading]
+Layout = Callable[[Path, str, Collection[str]], Reading]
 
 
 def layout_named(name: str) -> Layout:

@@ -46,8 +46,10 @@ class _Line:
     values: dict[tuple[int, str], object]
 
 
-def read(path: Path, sheets: Collection[str]) -> Reading:
-    """Rows of province, disease (the sheet's name), month, cases, deaths. `sheets` must be in the book; more may be.
+def read(path: Path, period: str, sheets: Collection[str]) -> Reading:
+    """Rows of province, disease (the sheet's name), year, month, cases, deaths.
+
+    `sheets` must be in the book; more may be. `period` is the year: the sheets themselves do not say it.
 
     Skipped, and counted: empty sheets, sheets without any month heading that nobody promised, blank lines, lines
     that sum up others, and notes (a line without a number whose label reports nothing on any other sheet).
@@ -70,7 +72,7 @@ def read(path: Path, sheets: Collection[str]) -> Reading:
         skipped["note"] += len(notes)
         kept = [line for line in lines if line not in notes] if notes else lines
         _refuse_duplicates(path, sheet, header, kept)
-        rows.extend(row for line in kept for row in _rows(sheet, header, line))
+        rows.extend(row for line in kept for row in _rows(int(period), sheet, header, line))
     units = {name: frozenset(line.label for line in lines if _has_number(line)) for name, (_, lines) in found.items()}
     return Reading(rows, units, {kind: count for kind, count in sorted(skipped.items()) if count})
 
@@ -139,7 +141,7 @@ def _lines(grid: Grid, header: Header, skipped: Counter[str]) -> Iterator[_Line]
             skipped["blank line"] += 1
 
 
-def _rows(sheet: str, header: Header, line: _Line) -> Iterator[Row]:
+def _rows(year: int, sheet: str, header: Header, line: _Line) -> Iterator[Row]:
     for month in MONTHS:
         columns = {measure: letters(header.cells[month, measure]) for measure in MEASURES}
         yield Row(
@@ -148,6 +150,7 @@ def _rows(sheet: str, header: Header, line: _Line) -> Iterator[Row]:
             {
                 "province": line.label or None,
                 "disease": sheet,
+                "year": year,
                 "month": month,
                 **{measure: line.values[month, measure] for measure in MEASURES},
             },
@@ -210,7 +213,8 @@ def _refuse_duplicates(path: Path, sheet: str, header: Header, lines: list[_Line
         if other is not line and line.label:
             raise ExtractMismatch(
                 "a province stands twice",
-                where=f"{path}, sheet {sheet}, lines {other.number} and {line.number}, column {letters(header.province)}",
+                where=f"{path}, sheet {sheet}, column {letters(header.province)}, "
+                f"lines {other.number} and {line.number}",
                 expected="one line a province",
                 found=line.label,
                 remedy="ask the department which of the two holds; the last good version stays",

@@ -1,0 +1,68 @@
+"""What every step is told by its environment, and which tables it is to work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from quality.refusal import Refusal
+from spark_jobs.places import place
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """`lake`: extracts, exports, checks, marks; `warehouse`: the Delta tables; `engine`: address of Spark Connect."""
+
+    lake: Path
+    warehouse: str
+    engine: str
+
+
+def read_environment() -> Environment:
+    """Of this process. Whatever is missing is named."""
+    return Environment(place(setting("KHO_LAKE")), setting("KHO_WAREHOUSE"), setting("KHO_ENGINE"))
+
+
+def setting(name: str) -> str:
+    """One variable, which must be there."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise Refusal(f"{name} is not set", remedy="start this step through `./kho`, which sets it")
+    return value
+
+
+def chosen(tables: Sequence[str], known: Collection[str], what: str) -> list[str]:
+    """The tables named on the command line, all known ones if none is; sorted. `what` they are, for the message."""
+    if unknown := [table for table in tables if table not in known]:
+        raise Refusal(
+            f"there is no table {', '.join(unknown)}", where=what, expected=", ".join(sorted(known)), found=unknown[0]
+        )
+    return sorted(set(tables) or known)
+
+
+class Several(Refusal):
+    """More than one refusal; what could be done was done."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        """From two or more."""
+        self.refusals = refusals
+        super().__init__("\n".join([f"{len(refusals)} refusals", *(str(refusal) for refusal in refusals)]))
+
+
+def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
+    """Do the work for every item; a refusal of one does not keep the others from theirs. All refusals at the end."""
+    refusals: list[Refusal] = []
+    for item in items:
+        try:
+            work(item)
+        except Refusal as refusal:
+            refusals.append(refusal)
+    if len(refusals) > 1:
+        raise Several(refusals)
+    if refusals:
+        raise refusals[0]
