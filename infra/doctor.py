@@ -38,7 +38,8 @@ def _disk(settings: Settings) -> Iterator[str]:
     """There is room on the disk."""
     free = shutil.disk_usage(settings.home.parent if not settings.home.exists() else settings.home).free / GIB
     if free < NEEDED_DISK_GIB:
-        yield f"{free:.1f} GiB free below {settings.home}, {NEEDED_DISK_GIB} needed: make room, or set KHO_HOME elsewhere"
+        needed = f"{free:.1f} GiB free below {settings.home}, {NEEDED_DISK_GIB} needed"
+        yield f"{needed}: make room, or set KHO_HOME elsewhere"
 
 
 def _memory(_: Settings) -> Iterator[str]:

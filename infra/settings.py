@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The one table of ports: offsets from KHO_PORT_BASE. Every service listens on loopback only.
 PORT_BASE = 15000
+ALLOWED_PORTS = range(1024, 65536)
 PORTS = {
     "portal": 0,  # CKAN
     "airflow": 1,  # its pages and API
@@ -113,7 +114,7 @@ def read_settings() -> Settings:
 
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable, str(default))
-    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+    if not text.isdigit() or int(text) not in ALLOWED_PORTS:
         raise Refusal(
             f"{variable} is not a port",
             expected="a number from 1024 to 65535",

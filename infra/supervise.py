@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
@@ -129,7 +130,7 @@ def _start(settings: Settings, service: Service, answered: dict[str, threading.E
         raise
 
 
-def _ask_to_start(supervisor: ServerProxy, name: str) -> None:
+def _ask_to_start(supervisor: Any, name: str) -> None:
     try:
         supervisor.supervisor.startProcess(name, False)  # noqa: FBT003 - do not wait, we ask the service itself
     except Fault as fault:
@@ -186,7 +187,7 @@ def _configuration(settings: Settings) -> str:
 
 
 @contextmanager
-def _supervisor(settings: Settings) -> Iterator[ServerProxy]:
+def _supervisor(settings: Settings) -> Iterator[Any]:
     """The supervisor, started if need be, with what a killed one left behind ended first."""
     for folder in (settings.run, settings.logs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -212,18 +213,17 @@ def _supervisor(settings: Settings) -> Iterator[ServerProxy]:
 
 
 @contextmanager
-def _connection(settings: Settings) -> Iterator[ServerProxy]:
+def _connection(settings: Settings) -> Iterator[Any]:
     os.chdir(settings.run)
     with ServerProxy("http://127.0.0.1", transport=SupervisorTransport(serverurl="unix://supervisor.sock")) as proxy:
         yield proxy
 
 
-def _states(supervisor: ServerProxy) -> dict[str, str]:
-    rows = supervisor.supervisor.getAllProcessInfo()
-    return {row["name"]: row["statename"] for row in rows} if isinstance(rows, list) else {}
+def _states(supervisor: Any) -> dict[str, str]:
+    return {row["name"]: row["statename"] for row in supervisor.supervisor.getAllProcessInfo()}
 
 
-def _stop(supervisor: ServerProxy, names: list[str]) -> None:
+def _stop(supervisor: Any, names: list[str]) -> None:
     for name in names:
         try:
             supervisor.supervisor.stopProcess(name, False)  # noqa: FBT003 - all of a wave at once

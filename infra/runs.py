@@ -1,0 +1,109 @@
+"""Trigger a DAG over Airflow's API and follow its run, and the runs that its announcement wakes, to their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
+
+from infra.services import airflow
+from infra.settings import Settings
+from quality.refusal import Refusal
+
+POLL_SECONDS = 1.0
+ANSWER_SECONDS = 30
+LOG_LINES = 15
+T = TypeVar("T")
+DONE = {"success", "failed"}
+
+
+class RunFailed(Refusal):
+    """A run of a DAG ended otherwise than well."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one DAG."""
+
+    dag: str
+    run_id: str
+
+
+class Airflow:
+    """Airflow's REST API, as its administrator."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Log in. Raises Refusal when Airflow does not answer."""
+        self._url = airflow.url(settings)
+        credentials = {"username": airflow.ADMIN, "password": settings.secret("airflow-admin")}
+        token = self._ask("POST", "/auth/token", json=credentials)["access_token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    _headers: dict[str, str] | None = None
+
+    def trigger(self, dag: str, **params: str) -> Run:
+        """Start a run of a DAG, which must have been parsed by now, with some of its params."""
+        body = {"logical_date": None, "conf": params}
+        return Run(dag, str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"]))
+
+    def knows(self, dag: str) -> bool:
+        """Has the DAG processor read this DAG?"""
+        return any(row["dag_id"] == dag for row in self._ask("GET", "/api/v2/dags")["dags"])
+
+    def state(self, run: Run) -> str:
+        """State of a run: queued, running, success, failed."""
+        return str(self._ask("GET", f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}")["state"])
+
+    def woken_by(self, run: Run, dag: str) -> Run | None:
+        """The run of `dag` that an announcement of `run` woke, if it is there yet."""
+        for row in self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=20")["dag_runs"]:
+            candidate = Run(dag, row["dag_run_id"])
+            events = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{candidate.run_id}/upstreamAssetEvents")
+            if any(event["source_run_id"] == run.run_id for event in events["asset_events"]):
+                return candidate
+        return None
+
+    def failures(self, run: Run) -> Iterator[str]:
+        """Of each failed task: its name and the end of its log."""
+        path = f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}/taskInstances"
+        for task in self._ask("GET", path)["task_instances"]:
+            if task["state"] == "failed":
+                log = self._ask("GET", f"{path}/{task['task_id']}/logs/{task['try_number']}?full_content=true")
+                lines = [str(line["event"]) for line in log["content"] if isinstance(line, dict)]
+                yield "\n".join([f"{task['task_id']}:", *lines[-LOG_LINES:]])
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+        try:
+            headers = {**(self._headers or {}), "Accept": "application/json"}
+            answer = requests.request(method, self._url + path, headers=headers, timeout=ANSWER_SECONDS, **arguments)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise Refusal(
+                "Airflow does not answer as it should",
+                where=f"{method} {self._url}{path}",
+                found=str(error),
+                remedy="./kho status shows what runs, ./kho up starts it",
+            ) from error
+        return answer.json()
+
+
+def until(seconds: float, what: str, ask: Callable[[], T | None]) -> T:
+    """What `ask` answers once it answers something, asked every second. Raises Refusal after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := ask():
+            return answer
+        time.sleep(POLL_SECONDS)
+    raise RunFailed(
+        f"{what}: not within {seconds:.0f} s", remedy="look at Airflow's pages (./kho status has the address)"
+    )
+
+
+def finish(api: Airflow, run: Run, seconds: float) -> None:
+    """Wait for the end of a run. Raises RunFailed with the failed tasks' words."""
+    ended = until(seconds, f"the end of {run.dag}", lambda: state if (state := api.state(run)) in DONE else None)
+    if ended == "failed":
+        raise RunFailed(f"the run {run.run_id} of {run.dag} failed", found="\n".join(api.failures(run)))
