@@ -42,7 +42,6 @@ def demo(settings: Settings) -> None:
             finish(api, run, RUN_SECONDS)
     print(f"done in {time.monotonic() - began:.0f} s (set-up before it not counted)\n")
     print(f"  the portal   {settings.portal_url}/dataset/{DATASET}")
-    print(
-        f"  Airflow      {airflow.url(settings)}  (user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin)"
-    )
+    print(f"  Airflow      {airflow.url(settings)}")
+    print(f"               user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin")
     print(f"  SQL          jdbc:hive2://127.0.0.1:{settings.ports['thrift']}/city")

@@ -29,7 +29,7 @@ class Service:
     `prepare` runs when everything in `needs` is ready and before the service starts; it must be safe to run again
     and cheap when there is nothing to do. `ready` asks the service a real request of its own: None when it answered
     as it should, else one line that says what was expected and found; it must not take more than seconds.
-    `ports` are keys of `infra.settings.PORTS`. After `stop_seconds` a service that did not obey `stop_signal` is killed.
+    `ports` are keys of `infra.settings.PORTS`. After `stop_seconds` a service that did not obey is killed.
     """
 
     name: str

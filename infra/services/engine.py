@@ -112,8 +112,9 @@ def _ask_connect(port: int) -> str | None:
     )
     request.user_context.user_id = "kho"
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = base_pb2_grpc.SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
         try:
-            answer = base_pb2_grpc.SparkConnectServiceStub(channel).AnalyzePlan(request, timeout=QUESTION_SECONDS)
+            answer = stub.AnalyzePlan(request, timeout=QUESTION_SECONDS)
         except grpc.RpcError as error:
             return f"Connect: {error.details() if isinstance(error, grpc.Call) else error}"
     return None if answer.spark_version.version else "Connect: no version in the answer"
