@@ -75,7 +75,7 @@ class Airflow:
                 lines = [str(line["event"]) for line in log["content"] if isinstance(line, dict)]
                 yield "\n".join([f"{task['task_id']}:", *lines[-LOG_LINES:]])
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+    def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             headers = {**(self._headers or {}), "Accept": "application/json"}
             answer = requests.request(method, self._url + path, headers=headers, timeout=ANSWER_SECONDS, **arguments)
