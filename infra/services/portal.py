@@ -62,6 +62,8 @@ def _ini(settings: Settings) -> str:
         "ckan.datastore.sqlsearch.enabled": "false",
         "ckan.datastore.default_fts_lang": "public.viet",
         "ckan.datastore.default_fts_index_method": "gin",
+        "ckan.datastore.sqlalchemy.executemany_mode": "values_plus_batch",  # many rows in one round trip
+        "ckan.group_and_organization_list_all_fields_max": "1000",
         "ckan.redis.url": f"redis://:{secret('valkey')}@127.0.0.1:{settings.ports['valkey']}/0",
         "SESSION_TYPE": "redis",
         "solr_url": solr.url(settings),

@@ -34,7 +34,7 @@ def reads_in_other_language() -> bool:
     return blueprint not in _OWN_BLUEPRINTS and not any(w in view for w in _WRITING) and language() != STORED
 
 
-def text(of: Dict, field: str) -> Any:  # noqa: ANN401 - a title is a string, tags are a list
+def text(of: Dict, field: str) -> Any:
     """A field in the page's language, or as it is stored."""
     translated = of.get(f"{field}_translated")
     if isinstance(translated, str):
@@ -104,7 +104,7 @@ def licence_title(licence: str) -> str:
 def _wrapped(translate: Callable[[Any], None]) -> Callable[..., Any]:
     @toolkit.chained_action
     @toolkit.side_effect_free
-    def action(original: Callable[..., Any], context: Any, data_dict: Dict) -> Any:  # noqa: ANN401 - CKAN's own
+    def action(original: Callable[..., Any], context: Any, data_dict: Dict) -> Any:
         answer = original(context, data_dict)
         if reads_in_other_language():
             translate(answer)
@@ -113,7 +113,7 @@ def _wrapped(translate: Callable[[Any], None]) -> Callable[..., Any]:
     return action
 
 
-def _each_group(groups: Any) -> None:  # noqa: ANN401
+def _each_group(groups: Any) -> None:
     titles = group_titles()
     for group in groups:
         if isinstance(group, dict):

@@ -16,7 +16,7 @@ loglevel = "warning"
 control_socket_disable = True
 
 
-def post_fork(_server: Any, _worker: Any) -> None:  # noqa: ANN401 - gunicorn's own types
+def post_fork(_server: Any, _worker: Any) -> None:
     """Leave the parent's database connections to the parent: two processes on one connection mix up their answers."""
     from ckan.model import meta  # noqa: PLC0415 - gunicorn reads this file before CKAN is configured
     from ckanext.datastore.backend import postgres  # noqa: PLC0415

@@ -102,13 +102,13 @@ class KhoPlugin(plugins.SingletonPlugin):
 
 @toolkit.chained_action
 @toolkit.side_effect_free
-def status_show(original: Callable[..., Any], context: Any, data_dict: Dict) -> Dict:  # noqa: ANN401 - CKAN's own
+def status_show(original: Callable[..., Any], context: Any, data_dict: Dict) -> Dict:
     """Say which installation answers: on one machine there may be several."""
     status: Dict = original(context, data_dict)
     return {**status, "site_id": toolkit.config["ckan.site_id"]}
 
 
-def _words(value: Any) -> list[str]:  # noqa: ANN401 - texts in objects in lists, possibly as JSON
+def _words(value: Any) -> list[str]:
     if isinstance(value, str) and value[:1] in "[{" and value:
         value = json.loads(value)
     if isinstance(value, dict):
@@ -118,7 +118,7 @@ def _words(value: Any) -> list[str]:  # noqa: ANN401 - texts in objects in lists
     return [value] if isinstance(value, str) else []
 
 
-def number(value: Any) -> str:  # noqa: ANN401 - a number, or the text of one
+def number(value: Any) -> str:
     """1234567 as the page's language writes it: 1.234.567 or 1,234,567."""
     written = f"{int(value):,}"
     return written.replace(",", ".") if bilingual.language() == "vi" else written

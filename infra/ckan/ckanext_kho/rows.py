@@ -22,7 +22,7 @@ LANGUAGE = "public.viet"
 rows = Blueprint("kho_rows", __name__)
 
 
-def composed(query: Any) -> Any:  # noqa: ANN401 - a text, or a text for each column
+def composed(query: Any) -> Any:
     """A query with its accents in one piece with their letters (NFC), as the stored values have them."""
     if isinstance(query, str):
         return unicodedata.normalize("NFC", query)
@@ -44,7 +44,7 @@ def table_query(everywhere: str, by_column: dict[str, str]) -> str:
 
 @toolkit.chained_action
 @toolkit.side_effect_free
-def datastore_search(original: Callable[..., Any], context: Any, data_dict: dict[str, Any]) -> Any:  # noqa: ANN401
+def datastore_search(original: Callable[..., Any], context: Any, data_dict: dict[str, Any]) -> Any:
     """Find decomposed spellings too, and answer the table view's questions as they were typed."""
     if data_dict.get("q"):
         data_dict = {**data_dict, "q": composed(data_dict["q"])}
@@ -59,7 +59,7 @@ def _in_table_view() -> bool:
 
 
 @rows.route("/datatables/ajax/<resource_view_id>", methods=["POST"])
-def ajax(resource_view_id: str) -> Any:  # noqa: ANN401 - CKAN's own answer
+def ajax(resource_view_id: str) -> Any:
     """Answer the table view as CKAN does, with the search that was typed."""
     form = request.form
     names = {
@@ -75,7 +75,7 @@ def ajax(resource_view_id: str) -> Any:  # noqa: ANN401 - CKAN's own answer
 
 
 @rows.route("/datatables/filtered-download/<resource_view_id>", methods=["POST"])
-def filtered_download(resource_view_id: str) -> Any:  # noqa: ANN401
+def filtered_download(resource_view_id: str) -> Any:
     """Download the rows that the table view shows."""
     asked = json.loads(request.form["params"])
     query = table_query(

@@ -1,0 +1,72 @@
+"""`python -m portal_sync plan [--json]` and `python -m portal_sync apply [--removals N]`.
+
+From the environment: KHO_LAKE (exports), KHO_PORTAL_URL and KHO_PORTAL_TOKEN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portal_sync.actual import read_portal
+from portal_sync.apply import apply
+from portal_sync.client import Client
+from portal_sync.desired import claimed, desired
+from portal_sync.exports import newest_exports
+from portal_sync.plan import as_json, as_text, check_removals, plan
+from quality.contract import load_all, load_catalogue
+from quality.refusal import Refusal, run
+
+
+def main() -> None:
+    """Plan, and if asked carry it out."""
+    arguments = _arguments()
+    lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
+    with _one_at_a_time(Path(lake) / "locks"):
+        contracts = load_all()
+        wanted = desired(contracts, load_catalogue(), newest_exports(Path(lake) / "exports"))
+        client = Client(url, token)
+        found = read_portal(client)
+        changes = plan(wanted, found, claimed(contracts))
+        unfinished = sorted(claimed(contracts) - {name for _, name in wanted})
+        if arguments.verb == "plan":
+            print(as_json(changes) if arguments.json else as_text(changes, unfinished))
+            return
+        check_removals(changes, found, arguments.removals)
+        apply(client, changes, wanted, found, say=print)
+        print(f"apply: {len(changes)} changes; {sum(1 for kind, _ in wanted if kind == 'dataset')} datasets published")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="kho", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    planned = verbs.add_parser("plan", help="print what must change on the portal")
+    planned.add_argument("--json", action="store_true", help="as JSON")
+    applied = verbs.add_parser("apply", help="change it")
+    applied.add_argument("--removals", type=int, metavar="N", help="remove so many datasets, as the plan says")
+    return parser.parse_args()
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise Refusal(f"{name} is not set", remedy="start this by `kho plan` or `kho apply`, after `kho up`")
+    return value
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Two at once would both make what is missing: the second waits, then finds it made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "portal").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

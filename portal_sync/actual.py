@@ -1,0 +1,85 @@
+"""What the portal holds: organisations, groups and datasets, ours and others', read by few requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from portal_sync.client import Client, TokenRefused
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Entry, File, State, Table
+from quality.refusal import Refusal
+
+_PAGE = 1000
+_GROUP_FIELDS = ("title", "title_translated", "description", "description_translated", "code", "homepage", "managed_by")
+_DATASET_FIELDS = (
+    *("title", "title_translated", "notes", "notes_translated", "tags_translated", "license_id", "grain", "key"),
+    *("frequency", "source", "source_translated", "source_url", "cautions_translated", "temporal_start"),
+    *("temporal_end", "row_count", "kho_table", "kho_version", "exported_at", "managed_by"),
+)
+_FILE_FIELDS = ("name", "name_translated", "description", "description_translated", "format")
+
+
+class TokenInvalid(Refusal):
+    """The token is nobody's."""
+
+
+def read_portal(client: Client) -> State:
+    """All of it. Raises TokenInvalid first, for with a wrong token CKAN answers as to a stranger."""
+    try:
+        client.call("user_show", {})
+    except TokenRefused as error:
+        raise TokenInvalid(
+            "the portal does not know our token",
+            where=client.url,
+            expected="a valid token of the publisher, in KHO_PORTAL_TOKEN",
+            found="a token that is unknown, expired or revoked, or none",
+            remedy="`kho up` makes a new one",
+        ) from error
+    every = {"all_fields": True, "include_extras": True}
+    entries = [
+        *(_group(ORGANISATION, found) for found in client.call("organization_list", every)),
+        *(_group(GROUP, found) for found in client.call("group_list", every)),
+        *(dataset_entry(found) for found in _packages(client)),
+    ]
+    return {(entry.kind, entry.name): entry for entry in entries}
+
+
+def _packages(client: Client) -> Iterator[dict[str, Any]]:
+    """Every dataset, unfinished ones of ours too, a page at a time."""
+    start = 0
+    while True:
+        asked = {"rows": _PAGE, "start": start, "sort": "name asc", "include_private": True, "include_drafts": True}
+        found = client.call("package_search", asked)
+        yield from found["results"]
+        start += _PAGE
+        if start >= found["count"]:
+            return
+
+
+def _group(kind: str, found: dict[str, Any]) -> Entry:
+    fields = {name: _plain(found.get(name)) for name in _GROUP_FIELDS}
+    return Entry(kind, found["name"], fields, managed=found.get("managed_by") == MARK)
+
+
+def dataset_entry(found: dict[str, Any]) -> Entry:
+    """A dataset as CKAN shows it, as ours."""
+    fields = {name: _plain(found.get(name)) for name in _DATASET_FIELDS}
+    fields["tags"] = sorted(tag["name"] for tag in found.get("tags", []))
+    fields["groups"] = sorted(group["name"] for group in found.get("groups", []))
+    fields["owner_org"] = (found.get("organization") or {}).get("name", "")
+    files, table = {}, None
+    for resource in found.get("resources", []):
+        name = resource.get("kho_file") or resource["id"]
+        described = {field: _plain(resource.get(field)) for field in _FILE_FIELDS}
+        files[name] = File(name, resource.get("hash") or "", described, id=resource["id"])
+        if resource.get("kho_version"):
+            table = Table(name, str(resource["kho_version"]), resource.get("kho_dictionary") or "")
+    managed = found.get("managed_by") == MARK
+    return Entry(DATASET, found["name"], fields, files, table, managed, found.get("state", "active"))
+
+
+def _plain(value: Any) -> Any:
+    """Scalars as texts, nothing as an empty one, objects and lists as they are."""
+    if value is None:
+        return ""
+    return value if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,178 @@
+"""What the portal must hold: contracts, their catalogue and the newest exports, as a portal's state. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table
+from quality.refusal import Refusal
+
+if TYPE_CHECKING:
+    from portal_sync.exports import Export, ExportedFile
+    from quality.contract import Catalogue, Contract, Text
+    from quality.contract import Entry as Listed
+
+_FREQUENCY = "http://publications.europa.eu/resource/authority/frequency/"
+FREQUENCIES = {
+    "day": "DAILY",
+    "week": "WEEKLY",
+    "month": "MONTHLY",
+    "quarter": "QUARTERLY",
+    "year": "ANNUAL",
+    "irregular": "IRREG",
+    "never": "NEVER",
+}
+# The DataStore's type for each type of a contract.
+TYPES = {
+    "string": "text",
+    "int": "int4",
+    "bigint": "int8",
+    "double": "float8",
+    "boolean": "bool",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+
+
+class ColumnNotAllowed(Refusal):
+    """An export holds a column that the contract does not publish."""
+
+
+def desired(contracts: Mapping[str, Contract], catalogue: Catalogue, exports: Mapping[str, Export]) -> State:
+    """Every published table that has an export, and the organisations and groups they name."""
+    published = [
+        (contract, exports[contract.name])
+        for contract in contracts.values()
+        if contract.portal and contract.name in exports
+    ]
+    datasets = [_dataset(contract, export) for contract, export in published]
+    owners = {contract.owner for contract, _ in published}
+    groups = {contract.portal.group for contract, _ in published if contract.portal}
+    entries = [
+        *(_listed(ORGANISATION, catalogue.organisations[name]) for name in owners),
+        *(_listed(GROUP, catalogue.groups[name]) for name in groups),
+        *datasets,
+    ]
+    return {(entry.kind, entry.name): entry for entry in entries}
+
+
+def claimed(contracts: Mapping[str, Contract]) -> frozenset[str]:
+    """The datasets that contracts speak of: one of these without an export is left alone, not removed."""
+    return frozenset(contract.portal.dataset for contract in contracts.values() if contract.portal)
+
+
+def _listed(kind: str, entry: Listed) -> Entry:
+    fields = {
+        **_bilingual("title", entry.title),
+        **_bilingual("description", entry.description),
+        "code": entry.code,
+        "homepage": entry.url,
+        "managed_by": MARK,
+    }
+    return Entry(kind, entry.id, fields)
+
+
+def _dataset(contract: Contract, export: Export) -> Entry:
+    portal = contract.portal
+    if portal is None:  # `desired` only asks for published ones
+        raise AssertionError(contract.table)
+    _allow(contract, export)
+    years = [period[:4] for period in export.periods if re.match(r"\d{4}", period)]
+    fields = {
+        **_bilingual("title", portal.title),
+        **_bilingual("notes", contract.description),
+        "tags": sorted(_nfc(tag.vi) for tag in portal.tags),
+        "tags_translated": _both(portal.tags),
+        "license_id": portal.licence,
+        "owner_org": contract.owner,
+        "groups": [portal.group],
+        "grain": contract.grain,
+        "key": ", ".join(contract.key),
+        "frequency": _FREQUENCY + FREQUENCIES[portal.frequency],
+        **_bilingual("source", portal.source.title),
+        "source_url": portal.source.url,
+        "cautions_translated": _both(portal.cautions),
+        "temporal_start": min(years, default=""),
+        "temporal_end": max(years, default=""),
+        "row_count": str(export.rows),
+        "kho_table": contract.table,
+        "kho_version": str(export.version),
+        "exported_at": export.exported_at,
+        "managed_by": MARK,
+    }
+    files = {file.path.name: _resource(contract, file) for file in export.files}
+    return Entry(DATASET, portal.dataset, fields, files, _table(contract, export))
+
+
+def _allow(contract: Contract, export: Export) -> None:
+    """Nothing leaves that the contract of today does not publish, whatever was exported before."""
+    allowed = contract.portal.columns if contract.portal else ()
+    extra = [name for name, _ in export.columns if name not in allowed]
+    if extra:
+        raise ColumnNotAllowed(
+            f"the newest export of {contract.table} holds columns that its contract does not publish",
+            where=f"{export.table} version {export.version}",
+            expected=f"only {', '.join(allowed)}",
+            found=", ".join(extra),
+            remedy=f"run `kho protect {contract.table}` and `kho export {contract.table}`, then this again",
+        )
+
+
+def _resource(contract: Contract, file: ExportedFile) -> File:
+    title = contract.portal.title if contract.portal else contract.title
+    notes = {
+        "CSV": {
+            "vi": "Bảng đầy đủ: UTF-8 có BOM, phân cách bằng dấu phẩy, dấu thập phân là dấu chấm, ngày theo ISO 8601.",
+            "en": "The whole table: UTF-8 with BOM, separated by commas, decimal points, ISO 8601 dates.",
+        },
+        "Parquet": {
+            "vi": "Bảng đầy đủ, có kiểu dữ liệu, cho các công cụ phân tích.",
+            "en": "The whole table with its types, for analysis tools.",
+        },
+    }.get(file.format, {"vi": "", "en": ""})
+    fields = {
+        "name": _nfc(f"{title.vi} ({file.format})"),
+        "name_translated": {"vi": _nfc(f"{title.vi} ({file.format})"), "en": f"{title.en} ({file.format})"},
+        "description": notes["vi"],
+        "description_translated": notes,
+        "format": file.format,
+    }
+    return File(file.path.name, file.sha256, fields, file.path, file.bytes)
+
+
+def _table(contract: Contract, export: Export) -> Table | None:
+    """Served from the CSV file, if there is one."""
+    csv = [file.path.name for file in export.files if file.format == "CSV"]
+    if not csv:
+        return None
+    columns = tuple(
+        Column(
+            name,
+            TYPES[contract.columns[name].type],
+            {
+                **_bilingual("label", contract.columns[name].label),
+                **_bilingual("notes", contract.columns[name].description),
+            },
+        )
+        for name, _ in export.columns
+    )
+    described = json.dumps([[c.name, c.type, c.info] for c in columns], sort_keys=True)
+    digest = hashlib.sha256(described.encode()).hexdigest()
+    return Table(csv[0], str(export.version), digest, columns, export.key, export.rows)
+
+
+def _bilingual(field: str, text: Text) -> dict[str, Any]:
+    return {field: _nfc(text.vi), f"{field}_translated": {"vi": _nfc(text.vi), "en": _nfc(text.en)}}
+
+
+def _both(texts: tuple[Text, ...]) -> dict[str, list[str]]:
+    return {"vi": [_nfc(text.vi) for text in texts], "en": [_nfc(text.en) for text in texts]}
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
