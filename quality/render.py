@@ -79,23 +79,29 @@ def stale(files: dict[str, str], folder: Path) -> list[str]:
     return sorted(name for name in files.keys() | present.keys() if files.get(name) != present.get(name))
 
 
+def refuse_stale(files: dict[str, str], folder: Path = GENERATED) -> None:
+    """Raise StaleModels when `folder` does not hold exactly `files`."""
+    if changed := stale(files, folder):
+        raise StaleModels(
+            "generated dbt files are stale",
+            where=str(folder),
+            expected="what the contracts say",
+            found=", ".join(changed),
+            remedy="run python -m quality.render, and commit what it wrote",
+        )
+
+
 def main() -> None:
     """Write, or only check."""
     parser = argparse.ArgumentParser(prog="python -m quality.render", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
     only_check = parser.parse_args().check
     files = render(load_all())
-    changed = stale(files, GENERATED)
     if only_check:
-        if changed:
-            raise StaleModels(
-                "generated dbt files are stale",
-                where=str(GENERATED),
-                found=", ".join(changed),
-                remedy="run python -m quality.render, and commit what it wrote",
-            )
+        refuse_stale(files)
         return
     GENERATED.mkdir(parents=True, exist_ok=True)
+    changed = stale(files, GENERATED)
     for name in changed:
         path = GENERATED / name
         if name in files:

@@ -1,0 +1,91 @@
+"""Contract → Great Expectations suite: the row count first, for an empty table passes all the rest.
+
+Importing this module costs seconds (Great Expectations): only `spark_jobs/check.py` does, and only when there is
+something to check. Every expectation carries in its `meta` what a report needs: rule, column, level, expected.
+"""
+
+# mypy: disable-error-code="attr-defined"
+# (Great Expectations exports its expectations without saying so)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import great_expectations.expectations as gxe
+from great_expectations import ExpectationSuite
+from great_expectations.expectations.expectation import Expectation
+
+from quality.contract import Column, Contract
+from quality.rules import CRITICAL, Rule, row_rules
+
+SPARK_TYPES = {
+    "string": "StringType",
+    "int": "IntegerType",
+    "bigint": "LongType",
+    "double": "DoubleType",
+    "boolean": "BooleanType",
+    "date": "DateType",
+    "timestamp": "TimestampType",
+}
+
+
+def suite_for(contract: Contract, columns: tuple[str, ...], values: Mapping[str, frozenset[str]]) -> ExpectationSuite:
+    """All that a table with these `columns` of a contract must be; `values`: what each `refers_to` may be."""
+    expectations = [
+        _expect(
+            gxe.ExpectTableRowCountToBeBetween,
+            Rule("", "at_least", CRITICAL, "", f"{contract.at_least} rows or more"),
+            min_value=contract.at_least,
+        ),
+        _expect(
+            gxe.ExpectTableColumnsToMatchSet,
+            Rule("", "columns", CRITICAL, "", ", ".join(columns)),
+            column_set=list(columns),
+            exact_match=True,
+        ),
+        _unique_key(contract),
+        *(
+            _expect(
+                gxe.ExpectColumnValuesToBeOfType,
+                Rule(name, "type", CRITICAL, "", contract.columns[name].type),
+                column=name,
+                type_=SPARK_TYPES[contract.columns[name].type],
+            )
+            for name in columns
+        ),
+        *_row_expectations(contract, columns, values),
+    ]
+    return ExpectationSuite(name=contract.table, expectations=expectations)
+
+
+def _unique_key(contract: Contract) -> Expectation:
+    rule = Rule(", ".join(contract.key), "key", CRITICAL, "", "no two rows alike in the key")
+    if len(contract.key) == 1:
+        return _expect(gxe.ExpectColumnValuesToBeUnique, rule, column=contract.key[0])
+    return _expect(gxe.ExpectCompoundColumnsToBeUnique, rule, column_list=list(contract.key))
+
+
+def _row_expectations(
+    contract: Contract, columns: tuple[str, ...], values: Mapping[str, frozenset[str]]
+) -> Iterator[Expectation]:
+    for rule in row_rules(contract, values):
+        if rule.column in columns:
+            yield _of_rule(rule, contract.columns[rule.column], values)
+
+
+def _of_rule(rule: Rule, column: Column, values: Mapping[str, frozenset[str]]) -> Expectation:
+    name = {"column": column.name}
+    if rule.name == "required":
+        return _expect(gxe.ExpectColumnValuesToNotBeNull, rule, **name)
+    if rule.name == "between" and column.between:
+        low, high = column.between
+        return _expect(gxe.ExpectColumnValuesToBeBetween, rule, **name, min_value=low, max_value=high)
+    if rule.name == "matches":
+        return _expect(gxe.ExpectColumnValuesToMatchRegex, rule, **name, regex=column.matches)
+    allowed = column.one_of if rule.name == "one_of" else values[column.refers_to]
+    return _expect(gxe.ExpectColumnValuesToBeInSet, rule, **name, value_set=sorted(allowed))
+
+
+def _expect(kind: Callable[..., Expectation], rule: Rule, **arguments: object) -> Expectation:
+    meta = {"rule": rule.name, "column": rule.column, "level": rule.level, "expected": rule.expected}
+    return kind(**arguments, meta=meta, severity=rule.level)

@@ -1,0 +1,263 @@
+"""Gate: what the contracts demand of every table of a layer, by Great Expectations, before promote and before export.
+
+`kho check draft` looks at what dbt built, `kho check open` at what the public may see. A table whose version already
+passed under the same contract is not looked at again. The result stands in `$KHO_LAKE/checks/<layer>/<table>/`; a
+critical rule that fails stops the flow, a warning is only told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quality.contract import CITY, Contract, load_all
+from quality.refusal import Refusal, run
+from quality.rules import CRITICAL, reference_values
+from spark_jobs.environment import chosen, read_environment
+from spark_jobs.marks import one_at_a_time
+from spark_jobs.session import connect, version
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LAYERS = {"draft": "kho build", "open": "kho protect"}  # and what makes them
+SAMPLES = 3
+
+
+class GateFailed(Refusal):
+    """A table breaks a critical rule of its contract."""
+
+
+class NothingToCheck(Refusal):
+    """A table that should be checked is not there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one rule. `failed`: rows that break it, None when that is no matter of rows."""
+
+    name: str
+    column: str
+    level: str
+    expected: str
+    passed: bool
+    failed: int | None = None
+    samples: tuple[str, ...] = ()
+    found: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One table looked at, as it stands in the check file."""
+
+    table: str
+    version: int
+    contract_sha256: str
+    checked_at: str
+    rows: int
+    passed: bool
+    rules: tuple[Outcome, ...]
+
+
+def columns_of(contract: Contract, layer: str) -> tuple[str, ...]:
+    """The columns a table has in a layer: all of the contract's, or the public ones."""
+    return contract.portal.columns if layer == "open" and contract.portal else tuple(contract.columns)
+
+
+def report_path(lake: Path, layer: str, name: str, table_version: int) -> Path:
+    """Where the result of one version of one table stands."""
+    return lake / "checks" / layer / name / f"{table_version}.json"
+
+
+def has_passed(path: Path, contract: Contract) -> bool:
+    """Whether this version passed under this very contract. A file that cannot be read says no."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return bool(found["passed"]) and found["contract_sha256"] == contract.sha256
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def outcome_of(
+    result: Mapping[str, Any], exceptions: Mapping[str, Any], meta: Mapping[str, str], *, passed: bool, personal: bool
+) -> Outcome:
+    """One result in our words. An expectation that raised has failed; of personal columns no value is told."""
+    about = (meta["rule"], meta["column"], meta["level"], meta["expected"])
+    if raised := _raised(exceptions):
+        return Outcome(*about, passed=False, found="it could not be checked" + ("" if personal else f": {raised}"))
+    if passed:
+        return Outcome(*about, passed=True, failed=0)
+    if "unexpected_count" not in result:
+        found = result.get("details", {}).get("mismatched") or result.get("observed_value")
+        return Outcome(*about, passed=False, found=_shown(found))
+    values = [] if personal else [_shown(value) for value in result.get("partial_unexpected_list") or []]
+    samples = tuple(dict.fromkeys(values))[:SAMPLES]
+    return Outcome(*about, passed=False, failed=result["unexpected_count"], samples=samples)
+
+
+def failures(reports: list[Report], level: str) -> list[str]:
+    """One line for every rule of a level that failed, in the order of tables and rules."""
+    return [
+        f"{report.table}: {sentence(outcome)}"
+        for report in reports
+        for outcome in report.rules
+        if not outcome.passed and outcome.level == level
+    ]
+
+
+def sentence(outcome: Outcome) -> str:
+    """A rule that failed: expected, how many rows, sample values."""
+    text = f"{outcome.column} {outcome.name}".strip() + f": expected {outcome.expected}"
+    if outcome.failed is not None:
+        text += f"; {outcome.failed:,} rows break it"
+    if outcome.found:
+        text += f"; found {outcome.found}"
+    return text + (f"; for example {', '.join(outcome.samples)}" if outcome.samples else "")
+
+
+def main() -> None:
+    """Check every table that is due, write every result, then refuse if a critical rule failed anywhere."""
+    parser = argparse.ArgumentParser(
+        prog="kho check", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("layer", choices=sorted(LAYERS))
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="such as city.disease_cases; none means all")
+    arguments = parser.parse_args()
+    environment = read_environment()
+    lake, warehouse = environment.lake, environment.warehouse
+    in_layer = tables_of(load_all(), arguments.layer)
+    names = chosen(arguments.tables, in_layer, f"tables of the layer {arguments.layer}")
+    contracts = [in_layer[name] for name in names]
+    with ExitStack() as locks:
+        for contract in contracts:
+            locks.enter_context(one_at_a_time(lake, f"check-{arguments.layer}", contract.table))
+        versions = {contract.table: _version(warehouse, arguments.layer, contract) for contract in contracts}
+        due = [
+            contract
+            for contract in contracts
+            if not has_passed(report_path(lake, arguments.layer, contract.name, versions[contract.table]), contract)
+        ]
+        if not due:
+            print(f"check {arguments.layer}: nothing new in {len(contracts)} tables")
+            return
+        with connect(environment.engine, warehouse) as spark:
+            reports = []
+            for report in check(spark, due, arguments.layer, versions):
+                _write(report_path(lake, arguments.layer, report.table.partition(".")[2], report.version), report)
+                told = "passed" if report.passed else "FAILED"
+                looked_at = f"{report.rows:,} rows, {len(report.rules)} rules"
+                print(f"check {report.table} version {report.version}: {looked_at}, {told}")
+                reports.append(report)
+    for line in failures(reports, "warning"):
+        print(f"check: warning: {line}", file=sys.stderr)
+    if critical := failures(reports, CRITICAL):
+        raise GateFailed(
+            f"the {arguments.layer} gate stops here: {len(critical)} critical rules failed\n  " + "\n  ".join(critical),
+            where=str(lake / "checks" / arguments.layer),
+            remedy="correct what was delivered or the model that made it, and run the flow again; "
+            "what passed before stays as it is",
+        )
+
+
+def tables_of(contracts: Mapping[str, Contract], layer: str) -> dict[str, Contract]:
+    """The city's contracts whose tables stand in a layer: all in draft, those with a portal block in open."""
+    return {
+        name: contract
+        for name, contract in contracts.items()
+        if contract.schema == CITY and (layer != "open" or contract.portal)
+    }
+
+
+def check(spark: SparkSession, contracts: list[Contract], layer: str, versions: Mapping[str, int]) -> Iterator[Report]:
+    """Look at one version of every table, in one process: the import of Great Expectations costs more than a table."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: it would send usage figures abroad
+    import great_expectations as gx  # noqa: PLC0415
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    from quality.suite import suite_for  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_spark("engine", persist=False)
+    for contract in contracts:
+        columns = columns_of(contract, layer)
+        table_version = versions[contract.table]
+        frame = spark.sql(f"select * from {layer}.{contract.name} version as of {table_version}")  # noqa: S608
+        batch = (
+            source.add_dataframe_asset(contract.table)
+            .add_batch_definition_whole_dataframe("all")
+            .get_batch({"dataframe": frame})
+        )
+        suite = suite_for(contract, columns, _values(spark, contract, layer))
+        outcomes = tuple(_validate(batch, suite, contract))
+        passed = all(outcome.passed or outcome.level != CRITICAL for outcome in outcomes)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        yield Report(f"{layer}.{contract.name}", table_version, contract.sha256, now, frame.count(), passed, outcomes)
+
+
+def _validate(batch: Any, suite: Any, contract: Contract) -> Iterator[Outcome]:
+    """All expectations in few queries; those that failed once more, one query each, for counts and samples."""
+    quick = batch.validate(suite, result_format={"result_format": "BOOLEAN_ONLY"})
+    for expectation, result in zip(suite.expectations, quick.results, strict=True):
+        meta = expectation.meta
+        personal = any(contract.columns[name].pii != "none" for name in meta["column"].split(", ") if name)
+        detailed = result if result.success else batch.validate(expectation, result_format={"result_format": "BASIC"})
+        yield outcome_of(detailed.result, detailed.exception_info, meta, passed=bool(result.success), personal=personal)
+
+
+def _values(spark: SparkSession, contract: Contract, layer: str) -> dict[str, frozenset[str]]:
+    """What columns may refer to: drafts to drafts, for they are promoted together; open tables to the city's."""
+    values = reference_values(contract)
+    for name in sorted({column.refers_to for column in contract.columns.values()} - {"", *values}):
+        _, table, column = name.split(".")
+        beside = "draft" if layer == "draft" else CITY
+        rows = spark.sql(f"select distinct {column} from {beside}.{table} where {column} is not null")  # noqa: S608
+        values[name] = frozenset(row[0] for row in rows.collect())
+    return values
+
+
+def _version(warehouse: str, layer: str, contract: Contract) -> int:
+    found = version(warehouse, f"{layer}.{contract.name}")
+    if found is None:
+        raise NothingToCheck(
+            f"there is no {layer}.{contract.name}",
+            where=warehouse,
+            expected=f"a table made from {contract.path.name}",
+            found="none",
+            remedy=f"run `{LAYERS[layer]}` first",
+        )
+    return found
+
+
+def _raised(exceptions: Mapping[str, Any]) -> str:
+    """First line of what an expectation raised, in either of the two forms the library has; empty for nothing."""
+    infos = [exceptions] if "raised_exception" in exceptions else list(exceptions.values())
+    for info in infos:
+        if info["raised_exception"]:
+            return str(info["exception_message"]).strip().partition("\n")[0]
+    return ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    return repr(value)
+
+
+def _write(path: Path, report: Report) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(asdict(report), ensure_ascii=False, indent=1), encoding="utf-8")
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
