@@ -1,6 +1,7 @@
 """Extracts: the bytes a department delivered, unchanged for ever.
 
-They lie in `$KHO_LAKE/extracts/<department>/<table>/<period>/<sequence>/`, each with its `extract.json`. The first delivery of a period is 0001; the same period with other bytes is a correction and gets the next number.
+They lie in `$KHO_LAKE/extracts/<department>/<table>/<period>/<sequence>/`, each with its `extract.json`. The first
+delivery of a period is 0001; the same period with other bytes is a correction and gets the next number.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Bring new deliveries of the departments into the lake, byte for byte.
+"""Bring new deliveries of the departments into the lake, byte for byte: `./kho fetch [health.disease_cases …]`.
 
-`./kho fetch [health.disease_cases …] [--period 2017]`. The same bytes again are nothing new; other bytes for a known period are kept beside the old ones as a correction.
+`--period 2017` takes only that one. The same bytes again are nothing new; other bytes for a known period are a
+correction and kept beside the old ones.
 """
 
 from __future__ import annotations

@@ -1,0 +1,41 @@
+"""Which extracts a table was made from: dbt's models say from which raw tables, the raw tables' logs say the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from spark_jobs import raw
+from spark_jobs.extracts import extracts_of
+from spark_jobs.session import delta_table
+
+MODELS = Path(__file__).resolve().parents[1] / "dbt" / "models"
+_REF = re.compile(r"\{\{\s*ref\(\s*'(\w+)'\s*\)\s*\}\}")
+_SOURCE = re.compile(r"\{\{\s*source\(\s*'raw_(\w+)'\s*,\s*'(\w+)'\s*\)\s*\}\}")
+
+
+def raw_tables(model: str, models: Path = MODELS) -> frozenset[str]:
+    """The departments' tables (`health.disease_cases`) that a dbt model reads, through all the models between."""
+    found: set[str] = set()
+    waiting, seen = {model}, set()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for path in models.rglob(f"{name}.sql"):
+            text = path.read_text(encoding="utf-8")
+            found |= {".".join(match) for match in _SOURCE.findall(text)}
+            waiting |= set(_REF.findall(text)) - seen
+    return frozenset(found)
+
+
+def extracts_behind(lake: Path, warehouse: str, table: str, draft_version: int) -> list[dict[str, str]]:
+    """What the raw tables held when this version of a draft (`city.disease_cases`) was built; sorted."""
+    log = delta_table(warehouse, f"draft.{table.partition('.')[2]}")
+    history = log.history() if log else []
+    built = next((entry["timestamp"] for entry in history if entry["version"] == draft_version), None)
+    found: list[dict[str, str]] = []
+    for source in sorted(raw_tables(table.replace(".", "__"))):
+        files = {e.sha256: e.file for extracts in extracts_of(lake, source).values() for e in extracts}
+        for period, commit in sorted(raw.contained(warehouse, f"raw_{source}", until=built).items()):
+            found.append({"table": source, "period": period, "sha256": commit.extract, "file": files[commit.extract]})
+    return found

@@ -1,0 +1,160 @@
+"""One table brought to what one version of another says, by key, so that its change feed holds what really changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quality.refusal import Refusal
+from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA
+from spark_jobs.session import delta_table, schema, settle, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Merge:
+    """`columns`: name → Spark type, in order. `made_from`: said in every commit, for whoever asks later.
+
+    `replace`: a column that went away or changed its type makes the table anew, with its history; else it is refused.
+    """
+
+    source: str
+    source_version: int
+    target: str
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    made_from: Mapping[str, Any]
+    replace: bool = False
+
+
+class KeyNotUnique(Refusal):
+    """Two rows claim to be the same thing."""
+
+
+class ColumnsChanged(Refusal):
+    """A table's columns and the contract's disagree in a way that would lose data."""
+
+
+def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
+    """Make `target` equal to the source version; says what changed. Nothing changed: no commit, so no new version."""
+    settle(spark, warehouse, job.target)
+    _refuse_other_source(warehouse, job)
+    _refuse_twins(spark, job)
+    selection = ", ".join(f"cast(`{name}` as {kind}) as `{name}`" for name, kind in job.columns.items())
+    source = f"select {selection} from {job.source} version as of {job.source_version}"  # noqa: S608
+    with _metadata(spark, job.made_from):
+        before = version(warehouse, job.target)
+        if before is None:
+            spark.sql(f"create table {job.target} using delta {_properties()} as {source}")
+            return "first version"
+        added, lost = _differences(warehouse, job)
+        if lost and not job.replace:
+            raise ColumnsChanged(
+                f"{job.target} has other columns than its contract",
+                where=job.target,
+                expected="the same columns and types; new ones may be added",
+                found="; ".join(lost),
+                remedy=f"take the change back, or drop {job.target} (in SQL) if its history may go",
+            )
+        if lost:
+            spark.sql(f"create or replace table {job.target} using delta {_properties()} as {source}")
+            return f"made anew, for {'; '.join(lost)}"
+        return _merge(spark, job, source, added)
+
+
+def made_from(warehouse: str, table: str, at: int) -> dict[str, Any]:
+    """What the newest commit of a table up to a version says it was made from; {} when none does."""
+    log = delta_table(warehouse, table)
+    for entry in log.history() if log else []:
+        if entry["version"] <= at and entry.get("userMetadata"):
+            found: dict[str, Any] = json.loads(entry["userMetadata"])
+            return found
+    return {}
+
+
+def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -> str:
+    kept = [name for name in job.columns if name not in added]
+    pairs = {side: ", ".join(f"{side}.`{name}`" for name in kept) for side in ("old", "new")}
+    changed = [f"struct({pairs['old']}) is distinct from struct({pairs['new']})"]
+    changed += [f"new.`{name}` is not null" for name in added]
+    (row,) = spark.sql(
+        f"""
+        merge {"with schema evolution" if added else ""} into {job.target} as old using ({source}) as new
+        on {" and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)}
+        when matched and ({" or ".join(changed)}) then update set *
+        when not matched then insert *
+        when not matched by source then delete
+        """
+    ).collect()
+    counts = {name: row[f"num_{name}_rows"] for name in ("inserted", "updated", "deleted")}
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) if any(counts.values()) else ""
+
+
+def _differences(warehouse: str, job: Merge) -> tuple[list[str], list[str]]:
+    """Columns that are new, and what would be lost: columns gone or retyped, both sides shown."""
+    present = schema(warehouse, job.target) or {}
+    wanted = {name: DELTA_NAMES.get(kind, kind) for name, kind in job.columns.items()}
+    lost = [
+        f"{name} is {kind}, wanted {wanted.get(name, 'no longer')}"
+        for name, kind in present.items()
+        if wanted.get(name) != kind
+    ]
+    return [name for name in wanted if name not in present], sorted(lost)
+
+
+def _refuse_other_source(warehouse: str, job: Merge) -> None:
+    present = schema(warehouse, job.source) or {}
+    if wrong := sorted(
+        f"{name} is {present.get(name, 'missing')}, expected {DELTA_NAMES.get(kind, kind)}"
+        for name, kind in job.columns.items()
+        if present.get(name) != DELTA_NAMES.get(kind, kind)
+    ):
+        raise ColumnsChanged(
+            f"{job.source} is not what the contract of {job.target} says",
+            where=f"{job.source} version {job.source_version}",
+            expected="every column of the contract, in its type",
+            found="; ".join(wrong),
+            remedy="correct the model in dbt/models or the contract, then build and check again",
+        )
+
+
+def _refuse_twins(spark: SparkSession, job: Merge) -> None:
+    key = ", ".join(f"`{name}`" for name in job.key)
+    is_null = " or ".join(f"`{name}` is null" for name in job.key)
+    twins = spark.sql(
+        f"select {key}, count(*) as _rows from {job.source} version as of {job.source_version} "  # noqa: S608
+        f"group by {key} having count(*) > 1 or {is_null} order by {key}"
+    )
+    if samples := twins.limit(SAMPLES).collect():
+        shown = "; ".join(
+            f"{', '.join(f'{name} {row[name]!r}' for name in job.key)}: {row['_rows']} rows" for row in samples
+        )
+        raise KeyNotUnique(
+            f"{job.source} has keys that are empty or stand more than once",
+            where=f"{job.source} version {job.source_version}",
+            expected=f"one row per {', '.join(job.key)}",
+            found=f"{twins.count():,} such keys, the first: {shown}",
+            remedy="find in dbt/models which join makes them, or ask the department which row holds",
+        )
+
+
+def _properties() -> str:
+    return PROPERTIES.replace("(", "('delta.enableChangeDataFeed' = 'true', ", 1)
+
+
+@contextmanager
+def _metadata(spark: SparkSession, said: Mapping[str, Any]) -> Iterator[None]:
+    spark.conf.set(USER_METADATA, json.dumps(said, ensure_ascii=False, sort_keys=True))
+    try:
+        yield
+    finally:
+        spark.conf.unset(USER_METADATA)
