@@ -13,7 +13,7 @@ _PAGE = 1000
 _GROUP_FIELDS = ("title", "title_translated", "description", "description_translated", "code", "homepage", "managed_by")
 _DATASET_FIELDS = (
     *("title", "title_translated", "notes", "notes_translated", "tags_translated", "license_id", "grain", "key"),
-    *("frequency", "source", "source_translated", "source_url", "cautions_translated", "temporal_start"),
+    *("frequency", "source_title", "source_title_translated", "source_url", "cautions_translated", "temporal_start"),
     *("temporal_end", "row_count", "kho_table", "kho_version", "exported_at", "managed_by"),
 )
 _FILE_FIELDS = ("name", "name_translated", "description", "description_translated", "format")

@@ -94,7 +94,7 @@ def _dataset(contract: Contract, export: Export) -> Entry:
         "grain": contract.grain,
         "key": ", ".join(contract.key),
         "frequency": _FREQUENCY + FREQUENCIES[portal.frequency],
-        **_bilingual("source", portal.source.title),
+        **_bilingual("source_title", portal.source.title),
         "source_url": portal.source.url,
         "cautions_translated": _both(portal.cautions),
         "temporal_start": min(years, default=""),

@@ -30,12 +30,20 @@ def folded(schema: str) -> str:
     """CKAN's schema, changed so that accented, unaccented and decomposed spellings find each other in every text."""
     root = ET.fromstring(schema)  # noqa: S314 - a file of an installed, hash-locked package
     for analyzer in root.iter("analyzer"):
-        tokenizer = next(place for place, part in enumerate(analyzer) if part.tag == "tokenizer")
-        analyzer.insert(tokenizer + 1, ET.Element("filter", {"class": "solr.ASCIIFoldingFilterFactory"}))
         strip = {"class": "solr.PatternReplaceCharFilterFactory", "pattern": r"\p{Mn}", "replacement": ""}
         analyzer.insert(0, ET.Element("charFilter", strip))
+        fold = ET.Element("filter", {"class": "solr.ASCIIFoldingFilterFactory"})
+        analyzer.insert(_place(analyzer, "TokenizerFactory") + 1, fold)
+        synonyms = analyzer.find("filter[@class='solr.SynonymGraphFilterFactory']")
+        if synonyms is not None:  # once words are cut and in small letters: what is cut after it falls out of step
+            analyzer.remove(synonyms)
+            analyzer.insert(_place(analyzer, "LowerCaseFilterFactory") + 1, synonyms)
     changed: bytes = ET.tostring(root, encoding="utf-8")
     return changed.decode()
+
+
+def _place(analyzer: ET.Element, kind: str) -> int:
+    return next(place for place, part in enumerate(analyzer) if part.get("class", "").endswith(kind))
 
 
 def _prepare(settings: Settings) -> None:
