@@ -68,7 +68,8 @@ def _column_rules(column: Column, values: Mapping[str, frozenset[str]], *, is_ke
         rules.append(_rule(column, "matches", f"{name} rlike {literal(column.matches)}", f"the form {column.matches}"))
     if column.refers_to in values:
         known = sorted(values[column.refers_to])
-        rules.append(_rule(column, "refers_to", f"{name} in ({_list(known)})", f"a value of {column.refers_to}"))
+        condition = f"{name} in ({_list(known)})" if known else f"{name} is null"
+        rules.append(_rule(column, "refers_to", condition, f"a value of {column.refers_to}"))
     return rules
 
 
@@ -87,7 +88,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def _list(values: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(literal(value) for value in values) if values else "null"
+    return ", ".join(literal(value) for value in values)
 
 
 def literal(text: str) -> str:
