@@ -162,19 +162,10 @@ def keep_rejected(
         return
     import pyarrow as pa  # noqa: PLC0415
 
-    arrow = pa.schema(
-        [
-            ("_period", pa.string()),
-            ("_extract", pa.string()),
-            ("_sheet", pa.string()),
-            ("_line", pa.int32()),
-            ("_values", pa.map_(pa.string(), pa.string())),
-            (
-                "_broken",
-                pa.list_(pa.struct([(n, pa.string()) for n in ("column", "cell", "value", "rule", "expected")])),
-            ),
-        ]
-    )
+    text = pa.string()
+    broken_rule = pa.struct([(name, text) for name in ("column", "cell", "value", "rule", "expected")])
+    types: list[pa.DataType] = [text, text, text, pa.int32(), pa.map_(text, text), pa.list_(broken_rule)]
+    arrow = pa.schema(dict(zip(REJECTED, types, strict=True)))
     rows = [_rejected(contract, commit, reading, index, rules) for index, rules in sorted(broken.items())]
     spark.createDataFrame(pa.Table.from_pylist(rows, arrow)).createOrReplaceTempView("rejected")
     with_metadata(
