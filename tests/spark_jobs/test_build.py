@@ -1,0 +1,191 @@
+"""Building the drafts: only when something changed, and a failure names the model and shows rows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from quality.contract import load_all
+from spark_jobs.build import PROJECT, NotDelivered, failures, first_lines, project_files, raw_versions
+from spark_jobs.session import connect, version
+
+if TYPE_CHECKING:
+    from tests.conftest import Stack
+
+JAVA = """Runtime Error in model city__wards (models/city/city__wards.sql)
+  Database Error
+    org.apache.hive.service.cli.HiveSQLException: Error running query: [UNRESOLVED_COLUMN.WITH_SUGGESTION] \
+org.apache.spark.sql.catalyst.ExtendedAnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `cod` \
+cannot be resolved. Did you mean one of the following? [`code`]. SQLSTATE: 42703; line 12 pos 8;
+    'Project ['cod AS ward_code#1]
+    \tat org.apache.spark.sql.hive.thriftserver.HiveThriftServerErrors$.runningQueryError(HiveThriftServerErrors.scala)
+"""
+RUN_OTHER_PROJECT = """
+import sys, pathlib
+from spark_jobs import build
+build.PROJECT = pathlib.Path(sys.argv.pop(1))
+sys.exit(build.run(build.main))
+"""
+
+
+def test_a_java_stack_becomes_the_sentence_that_matters() -> None:
+    assert first_lines(JAVA).endswith(
+        "A column with name `cod` cannot be resolved. Did you mean one of the following? [`code`]."
+    )
+    assert "\n" not in first_lines(JAVA)
+
+
+def test_other_messages_keep_their_first_lines_without_colours() -> None:
+    assert first_lines("\x1b[31mCompilation Error\x1b[0m\n  no macro x\n  at y") == "Compilation Error\n    no macro x"
+
+
+def test_nodes_that_were_only_skipped_are_no_failures() -> None:
+    nodes = {"model.b": {"name": "b", "original_file_path": "models/b.sql"}}
+    results: list[dict[str, Any]] = [
+        {"unique_id": "model.c", "status": "skipped", "message": None},
+        {"unique_id": "model.b", "status": "error", "message": "no", "compiled_code": "select"},
+        {"unique_id": "test.a", "status": "fail", "message": "Got 2 results", "compiled_code": "select 1"},
+        {"unique_id": "test.d", "status": "warn", "message": "Got 1 result"},
+    ]
+    found = [(failure.name, failure.path, failure.query) for failure in failures(results, nodes)]
+    assert found == [("b", "models/b.sql", ""), ("test.a", "", "select 1")]
+
+
+def test_every_file_that_dbt_reads_counts_as_an_input(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.sql").write_text("select 1", encoding="utf-8")
+    before = project_files(tmp_path)
+    (tmp_path / "models" / "a.sql").write_text("select 2", encoding="utf-8")
+    after = project_files(tmp_path)
+    assert before.keys() == after.keys() == {"models/a.sql"}
+    assert before != after
+    assert "seeds/diseases.csv" in project_files(PROJECT)
+
+
+def test_a_table_that_nobody_delivered_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NotDelivered, match=r"kho fetch health\.disease_cases"):
+        raw_versions(load_all(), str(tmp_path))
+    without = {name: replace(contract, delivery=None) for name, contract in load_all().items()}
+    assert raw_versions(without, str(tmp_path)) == {}
+
+
+@pytest.fixture(scope="module")
+def built(stack: Stack) -> Stack:
+    """The stack with the yearbooks in raw and the drafts built."""
+    for step in ("fetch", "ingest", "build"):
+        stack.kho(step)
+    return stack
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the dbt project, to break."""
+    return Path(shutil.copytree(PROJECT, tmp_path / "dbt"))
+
+
+def build(stack: Stack, project: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", RUN_OTHER_PROJECT, str(project)]
+    return subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False, timeout=300)
+
+
+def ask(stack: Stack, query: str) -> list[tuple[object, ...]]:
+    with connect(stack.env["KHO_ENGINE"], stack.env["KHO_WAREHOUSE"]) as spark:
+        return [tuple(row) for row in spark.sql(query).collect()]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_yearbooks_become_the_citys_figures(built: Stack) -> None:
+    figures = ask(
+        built,
+        "select disease_code, province_name, sum(cases) from draft.disease_cases where year = 2017 "
+        "and disease_code in ('SXH', 'TCM') and current_province_code = '79' group by all order by all",
+    )
+    assert figures == [
+        ("SXH", "Bà Rịa - Vũng Tàu", 2816),
+        ("SXH", "Bình Dương", 8487),
+        ("SXH", "TP. Hồ Chí Minh", 33729),
+        ("TCM", "Bà Rịa - Vũng Tàu", 2946),
+        ("TCM", "Bình Dương", 4720),
+        ("TCM", "TP. Hồ Chí Minh", 30825),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_list_is_a_draft_with_all_its_rows(built: Stack) -> None:
+    counts = {
+        name: ask(built, f"select count(*) from draft.{name}")[0][0]  # noqa: S608
+        for name in ("provinces", "former_provinces", "wards", "diseases", "disease_cases")
+    }
+    assert counts == {
+        "provinces": 34,
+        "former_provinces": 63,
+        "wards": 168,
+        "diseases": 28,
+        "disease_cases": 5 * 28 * 63 * 12,
+    }
+
+
+def test_with_nothing_new_nothing_is_built(built: Stack) -> None:
+    before = version(built.env["KHO_WAREHOUSE"], "draft.disease_cases")
+    assert built.kho("build").stdout == "build: nothing new for 5 drafts\n"
+    assert version(built.env["KHO_WAREHOUSE"], "draft.disease_cases") == before
+
+
+def test_dbt_writes_nothing_into_the_project(built: Stack) -> None:
+    assert (built.settings.home / "dbt" / "target" / "run_results.json").is_file()
+    names = {path.name for path in PROJECT.rglob("*")}
+    assert not names & {"target", "logs", "dbt_packages", ".user.yml", "package-lock.yml"}
+
+
+def test_a_model_that_does_not_run_is_named_with_the_databases_sentence(built: Stack, project: Path) -> None:
+    model = project / "models" / "city" / "city__wards.sql"
+    model.write_text(
+        model.read_text(encoding="utf-8").replace("code as ward_code", "cod as ward_code"), encoding="utf-8"
+    )
+    failed = build(built, project)
+    assert failed.returncode == 1
+    assert "city__wards (models/city/city__wards.sql): [UNRESOLVED_COLUMN" in failed.stderr
+    assert "`cod`" in failed.stderr
+    assert "\tat " not in failed.stderr
+    assert len(failed.stderr.splitlines()) < 10
+
+
+def test_a_project_that_dbt_cannot_read_is_refused_with_its_sentence(built: Stack, project: Path) -> None:
+    model = project / "models" / "city" / "city__wards.sql"
+    model.write_text("select * from {{ ref('nothing') }}", encoding="utf-8")
+    failed = build(built, project)
+    assert failed.returncode == 1
+    assert "dbt could not read the project" in failed.stderr
+    assert "nothing" in failed.stderr
+    assert len(failed.stderr.splitlines()) < 15
+
+
+@pytest.fixture
+def bad_raw(built: Stack) -> Iterator[Stack]:
+    """Raw with a province in a year in which it no longer existed, for the time of a test."""
+    before = version(built.env["KHO_WAREHOUSE"], "raw_health.disease_cases")
+    ask(
+        built,
+        "insert into raw_health.disease_cases (province, disease, year, month, cases, deaths) "
+        "values ('Bình Dương', 'SXH', 2026, 1, 3, 0)",
+    )
+    yield built
+    ask(built, f"restore table raw_health.disease_cases to version as of {before}")
+    built.kho("build")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_test_that_fails_shows_the_rows_it_found(bad_raw: Stack) -> None:
+    failed = bad_raw.kho("build", check=False)
+    assert failed.returncode == 1
+    assert "every_reported_province_existed_in_its_year" in failed.stderr
+    assert "reported_province='Bình Dương', year=2026" in failed.stderr
+    again = bad_raw.kho("build", check=False)
+    assert again.returncode == 1, "a build that failed must not count as done"

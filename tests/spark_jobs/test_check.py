@@ -1,0 +1,183 @@
+"""The gates: what they say of a table, what they never say, and that they stop the flow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from quality.contract import Column, Contract, Text, load_all
+from spark_jobs.check import (
+    Outcome,
+    Report,
+    check,
+    columns_of,
+    failures,
+    has_passed,
+    outcome_of,
+    sentence,
+    tables_of,
+)
+from spark_jobs.session import connect, version
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from tests.conftest import Stack
+
+NOTHING = Text("-", "-")
+META = {"rule": "between", "column": "cases", "level": "critical", "expected": "at least 0"}
+PATIENT = Contract(
+    table="city.patients",
+    path=Path("patients.yml"),
+    title=NOTHING,
+    description=NOTHING,
+    grain="",
+    owner="",
+    key=("id",),
+    at_least=2,
+    columns={
+        "id": Column("id", "int", "none", NOTHING, NOTHING),
+        "ward": Column("ward", "string", "none", NOTHING, NOTHING, matches="^[0-9]{5}$", level="warning"),
+        "phone": Column("phone", "string", "sensitive", NOTHING, NOTHING, matches="^0[0-9]{9}$"),
+    },
+    portal=None,
+    delivery=None,
+    sha256="abc",
+)
+
+
+def test_a_failed_rule_tells_how_many_rows_and_three_different_values() -> None:
+    result = {"unexpected_count": 5, "partial_unexpected_list": [-1, -1, -2, -3, -4]}
+    outcome = outcome_of(result, {}, META, passed=False, personal=False)
+    assert outcome == Outcome("between", "cases", "critical", "at least 0", False, 5, ("-1", "-2", "-3"))  # noqa: FBT003
+    assert sentence(outcome) == "cases between: expected at least 0; 5 rows break it; for example -1, -2, -3"
+
+
+def test_of_a_personal_column_no_value_is_told() -> None:
+    result = {"unexpected_count": 5, "partial_unexpected_list": ["0903123456"]}
+    outcome = outcome_of(result, {}, META, passed=False, personal=True)
+    assert (outcome.failed, outcome.samples) == (5, ())
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        {"raised_exception": True, "exception_message": "no column cases\n  at java"},
+        {"metric-1": {"raised_exception": True, "exception_message": "no column cases"}},
+    ],
+)
+def test_an_expectation_that_raised_has_failed(raised: dict[str, object]) -> None:
+    outcome = outcome_of({}, raised, META, passed=True, personal=False)
+    assert not outcome.passed
+    assert outcome.found == "it could not be checked: no column cases"
+    assert "column" not in outcome_of({}, raised, META, passed=True, personal=True).found
+
+
+def test_warnings_do_not_stand_among_what_stops() -> None:
+    broken = outcome_of({"observed_value": 3}, {}, META, passed=False, personal=False)
+    report = Report("draft.x", 1, "", "", 0, False, (broken, replace(broken, level="warning", found="4")))  # noqa: FBT003
+    assert failures([report], "critical") == ["draft.x: cases between: expected at least 0; found 3"]
+    assert failures([report], "warning") == ["draft.x: cases between: expected at least 0; found 4"]
+
+
+def test_a_passed_check_holds_for_its_contract_only(tmp_path: Path) -> None:
+    path = tmp_path / "3.json"
+    assert not has_passed(path, PATIENT)
+    path.write_text(json.dumps({"passed": True, "contract_sha256": "abc"}), encoding="utf-8")
+    assert has_passed(path, PATIENT)
+    assert not has_passed(path, replace(PATIENT, sha256="def"))
+    path.write_text(json.dumps({"passed": False, "contract_sha256": "abc"}), encoding="utf-8")
+    assert not has_passed(path, PATIENT)
+    path.write_text("{", encoding="utf-8")
+    assert not has_passed(path, PATIENT)
+
+
+def test_open_holds_the_public_columns_of_the_published_tables() -> None:
+    contracts = load_all()
+    assert "city.disease_cases" in tables_of(contracts, "open")
+    assert "health.disease_cases" not in tables_of(contracts, "draft")
+    assert tables_of({"city.patients": PATIENT}, "open") == {}
+    assert columns_of(PATIENT, "draft") == ("id", "ward", "phone")
+
+
+@pytest.fixture(scope="module")
+def spark(stack: Stack) -> Iterator[SparkSession]:
+    with connect(stack.env["KHO_ENGINE"], stack.env["KHO_WAREHOUSE"]) as session:
+        session.sql("create schema if not exists gate")
+        yield session
+        session.sql("drop schema gate cascade")
+
+
+def look_at(stack: Stack, spark: SparkSession, rows: str) -> Report:
+    """The gate's report on a table of patients with these rows."""
+    selected = f"select * from values {rows} as t(id, ward, phone)"  # noqa: S608
+    spark.sql(f"create or replace table gate.patients using delta as {selected}")
+    found = version(stack.env["KHO_WAREHOUSE"], "gate.patients")
+    assert found is not None
+    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found})
+    return report
+
+
+@pytest.mark.filterwarnings("ignore")  # of Great Expectations
+def test_a_good_table_passes_every_rule(stack: Stack, spark: SparkSession) -> None:
+    report = look_at(stack, spark, "(1, '26734', '0903123456'), (2, '26737', '0903123457')")
+    assert report.passed
+    assert failures([report], "critical") == []
+    assert report.rows == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_empty_table_does_not_pass(stack: Stack, spark: SparkSession) -> None:
+    spark.sql("create or replace table gate.patients (id int, ward string, phone string) using delta")
+    found = version(stack.env["KHO_WAREHOUSE"], "gate.patients")
+    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found or 0})
+    assert failures([report], "critical") == ["gate.patients: at_least: expected 2 rows or more; found 0"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_broken_rule_is_told_and_no_personal_value_is(stack: Stack, spark: SparkSession) -> None:
+    report = look_at(stack, spark, "(1, 'x', '12345'), (1, '26737', '0903123457'), (null, '26737', null)")
+    assert not report.passed
+    assert failures([report], "warning") == [
+        "gate.patients: ward matches: expected the form ^[0-9]{5}$; 1 rows break it; for example 'x'"
+    ]
+    assert failures([report], "critical") == [
+        "gate.patients: id key: expected no two rows alike in the key; 2 rows break it; for example 1",
+        "gate.patients: id required: expected a value; 1 rows break it",
+        "gate.patients: phone required: expected a value; 1 rows break it",
+        "gate.patients: phone matches: expected the form ^0[0-9]{9}$; 1 rows break it",
+    ]
+    assert "12345" not in repr(report)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_missing_and_a_surplus_column_are_told(stack: Stack, spark: SparkSession) -> None:
+    spark.sql("create or replace table gate.patients using delta as select 1 as id, '26734' as ward, 2 as born")
+    found = version(stack.env["KHO_WAREHOUSE"], "gate.patients")
+    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found or 0})
+    told = failures([report], "critical")
+    assert any("columns: expected id, ward, phone; found" in line and "born" in line for line in told), told
+    assert any("phone matches" in line and "could not be checked" in line for line in told), told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_draft_stops_the_flow_until_it_is_built_again(stack: Stack, spark: SparkSession) -> None:
+    for step in ("fetch", "ingest", "build"):
+        stack.kho(step)
+    stack.kho("check", "draft")
+    assert stack.kho("check", "draft").stdout == "check draft: nothing new in 5 tables\n"
+    spark.sql("update draft.provinces set province_code = 'HN' where province_code = '01'")
+    stopped = stack.kho("check", "draft", check=False)
+    assert stopped.returncode == 1
+    assert (
+        "draft.provinces: province_code matches: expected the form ^[0-9]{2}$; 1 rows break it; for example 'HN'"
+        in stopped.stderr
+    )
+    assert "Traceback" not in stopped.stderr
+    stack.kho("build")
+    assert "draft.provinces version" in stack.kho("check", "draft").stdout
