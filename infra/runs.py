@@ -68,12 +68,28 @@ class Airflow:
 
     def failures(self, run: Run) -> Iterator[str]:
         """Of each failed task: its name and the end of its log."""
-        path = f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}/taskInstances"
-        for task in self._ask("GET", path)["task_instances"]:
+        for task in self._tasks(run):
             if task["state"] == "failed":
-                log = self._ask("GET", f"{path}/{task['task_id']}/logs/{task['try_number']}?full_content=true")
-                lines = [str(line["event"]) for line in log["content"] if isinstance(line, dict)]
-                yield "\n".join([f"{task['task_id']}:", *lines[-LOG_LINES:]])
+                yield "\n".join([f"{task['task_id']}:", *self.log(run, task["task_id"])[-LOG_LINES:]])
+
+    def log(self, run: Run, task_id: str) -> list[str]:
+        """What a task has printed in its newest try; nothing before its first."""
+        (task,) = (task for task in self._tasks(run) if task["task_id"] == task_id)
+        if not task["try_number"]:
+            return []
+        log = self._ask("GET", f"{self._path(run)}/{task_id}/logs/{task['try_number']}?full_content=true")
+        return [str(line["event"]) for line in log["content"] if isinstance(line, dict)]
+
+    def import_errors(self) -> list[str]:
+        """What keeps DAG files from being read."""
+        return [error["stack_trace"] for error in self._ask("GET", "/api/v2/importErrors")["import_errors"]]
+
+    def _tasks(self, run: Run) -> list[dict[str, Any]]:
+        return list(self._ask("GET", self._path(run))["task_instances"])
+
+    @staticmethod
+    def _path(run: Run) -> str:
+        return f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}/taskInstances"
 
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         try:

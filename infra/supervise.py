@@ -53,9 +53,9 @@ class State:
 
 def up(settings: Settings) -> None:
     """Start what does not run, each service when those it needs are ready; return when every one has answered."""
-    with _supervisor(settings) as supervisor:
-        running = {name for name, state in _states(supervisor).items() if state == RUNNING}
-        _refuse_busy_ports(settings, [service for name, service in SERVICES.items() if name not in running])
+    running = {state.name for state in states(settings) if state.state != "STOPPED"}
+    _refuse_busy_ports(settings, [service for name, service in SERVICES.items() if name not in running])
+    with _supervisor(settings):
         answered = {name: threading.Event() for name in SERVICES}
         failed = threading.Event()
         with ThreadPoolExecutor(len(SERVICES)) as pool:

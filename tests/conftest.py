@@ -7,46 +7,16 @@ from one run of the tests to the next, for those who write them.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.departments import open_departments
-from infra.settings import ROOT, Settings, read_settings
+from infra.settings import read_settings
+from tests.stack import Stack
 
 PORT_BASE = "27000"
-COMMAND_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A running installation."""
-
-    settings: Settings
-    variables: Mapping[str, str]
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment that `./kho` gives to a step, for tests that start a step's module themselves."""
-        return {**self.variables, **self.settings.environment(), "PYTHONPATH": str(ROOT)}
-
-    def kho(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run `./kho` against this installation. With `check`, a failure fails the test with what was printed."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "kho"), *arguments],
-            env={**self.variables, **variables},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-        if check and done.returncode:
-            pytest.fail(f"./kho {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done
 
 
 def _variables(home: Path) -> dict[str, str]:
@@ -74,4 +44,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
     finally:
         if not kept:
-            running.kho("down", check=False)
+            running.kho("down")
+            assert not running.processes(), "./kho down left processes"
+
+
+@pytest.fixture(scope="session")
+def published(stack: Stack) -> Stack:
+    """The stack after the main job: Airflow has carried the five yearbooks to the portal."""
+    stack.kho("demo")
+    return stack

@@ -1,0 +1,81 @@
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra import install
+from infra.archives import ArchiveMismatch, fetch
+from infra.settings import PORTS, Settings
+
+# The smallest real things to install: a package without dependencies and an archive of 4 kB.
+PACKAGE = "iniconfig==2.1.0 --hash=sha256:9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"  # its wheel
+ARCHIVE = "io/delta/delta-storage/4.4.0/delta-storage-4.4.0.jar"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An installation without anything, whose only environment is `small`."""
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    (locks / "small.txt").write_text(PACKAGE)
+    for name in ("uv.txt", "build.txt"):
+        (locks / name).write_bytes((install.LOCKS / name).read_bytes())
+    monkeypatch.setattr(install, "LOCKS", locks)
+    return Settings(tmp_path / "Kho mở", tmp_path / "Kho mở" / "công cụ", PORTS)
+
+
+def _installed(settings: Settings) -> str:
+    python = str(settings.python("small"))
+    argv = [python, "-c", "import importlib.metadata as m; print(m.version('iniconfig'))"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_an_environment_is_installed_once_and_again_when_its_lock_changes(settings: Settings) -> None:
+    install.install(settings, "small")
+    assert _installed(settings) == "2.1.0"
+    assert install.missing(settings, "small") == []
+    (install.LOCKS / "small.txt").write_text(f"{PACKAGE}\n# another lock\n")
+    assert install.missing(settings, "small") == ["small"]
+
+
+def test_an_interrupted_set_up_goes_on(settings: Settings) -> None:
+    install.install(settings, "small")
+    (settings.tools / "small" / ".made-from").unlink()  # it is written last
+    (settings.site_packages("small") / "iniconfig" / "__init__.py").unlink()
+    assert install.missing(settings, "small") == ["small"]
+    install.install(settings, "small")
+    assert _installed(settings) == "2.1.0"
+
+
+def test_a_package_with_another_hash_is_refused(settings: Settings) -> None:
+    (install.LOCKS / "small.txt").write_text(re.sub("sha256:....", "sha256:0000", PACKAGE))
+    with pytest.raises(install.SetupFailed, match=r"(?s)set-up stopped.*[Hh]ash mismatch.*what to do"):
+        install.install(settings, "small")
+    assert install.missing(settings, "small") == ["small"]
+
+
+def test_an_archive_with_another_hash_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveMismatch, match=r"(?s)delta-storage.*expected: sha256 0000.*found: [0-9a-f]{64}"):
+        fetch({"path": ARCHIVE, "sha256": "0000", "size": 1}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
+    locked = next(a for a in json.loads(install.ARCHIVES.read_text())["engine"] if a["path"] == ARCHIVE)
+    target = tmp_path / Path(ARCHIVE).name
+    target.write_bytes(b"cut off")
+    fetch(locked, tmp_path)
+    assert target.stat().st_size == locked["size"]
+
+
+def test_locks_pin_everything_by_hash_and_name_no_host() -> None:
+    locks = sorted(path for path in install.LOCKS.glob("*.txt") if path.name != "overrides.txt")
+    assert {lock.stem for lock in locks} == {"build", "dev", "lake", "portal", "scheduler", "uv"}
+    for lock in locks:
+        text = lock.read_text()
+        assert "://" not in text, lock
+        pinned = re.findall(r"^[A-Za-z0-9._-]+(?:\[[^]]*\])?==", text, re.MULTILINE)
+        hashed = re.findall(r"^[A-Za-z0-9._-]+(?:\[[^]]*\])?==[^\n]*\\\n +--hash=sha256:", text, re.MULTILINE)
+        assert len(pinned) == len(hashed) > 0, lock

@@ -1,0 +1,94 @@
+import os
+import re
+import signal
+import socket
+import stat
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.services.registry import SERVICES
+from infra.supervise import State, states
+from tests.stack import Stack
+
+BACK_SECONDS = 180
+
+
+def _running(stack: Stack, name: str) -> State:
+    (state,) = (state for state in states(stack.settings) if state.name == name)
+    return state
+
+
+def test_status_shows_every_service_running_with_its_pid_memory_and_address(stack: Stack) -> None:
+    printed = stack.kho("status").stdout
+    for name in SERVICES:
+        assert re.search(rf"^{name} +running +\d+ ", printed, re.MULTILINE), printed
+    assert stack.settings.portal_url in printed
+
+
+def test_up_again_starts_nothing(stack: Stack) -> None:
+    before = {state.name: state.pid for state in states(stack.settings)}
+    stack.kho("up")
+    assert {state.name: state.pid for state in states(stack.settings)} == before
+
+
+def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
+    assert "wrong" not in stack.kho("doctor").stdout
+
+
+def test_a_services_log_can_be_read_and_an_unknown_one_is_refused(stack: Stack) -> None:
+    assert "database system is ready" in stack.kho("logs", "postgres").stdout
+    refused = stack.kho("logs", "postgress", check=False)
+    assert refused.returncode == 1
+    assert "postgres" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_everything_listens_on_loopback_only(stack: Stack) -> None:
+    ours = {process.pid for process in stack.processes()}
+    listening = [c for c in psutil.net_connections("inet") if c.pid in ours and c.status == psutil.CONN_LISTEN]
+    assert {c.laddr.port for c in listening} >= set(stack.settings.ports.values())
+    assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_secrets_are_their_owners_alone_and_in_no_log_or_command_line(stack: Stack) -> None:
+    files = [path for path in (stack.settings.home / "secrets").iterdir() if path.is_file()]
+    assert len(files) > 5
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    secrets = [path.read_bytes() for path in files]
+    shown = [" ".join(process.cmdline()).encode() for process in stack.processes()]
+    logs = [path for path in stack.settings.logs.rglob("*") if path.is_file()]
+    assert len(logs) >= len(SERVICES)
+    for text in shown + [path.read_bytes() for path in logs]:
+        assert not [secret for secret in secrets if secret in text]
+
+
+def test_a_busy_port_is_named_with_its_holder(tmp_path: Path, stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+        other = {"KHO_HOME": str(tmp_path / "home"), "KHO_PORT_BASE": "28000", "KHO_PORT_SOLR": port}
+        refused = stack.kho("up", check=False, **other)
+    assert refused.returncode == 1
+    assert f"port {port} is busy, solr needs it" in refused.stderr
+    assert f"process {os.getpid()} ({sys.executable}" in refused.stderr
+    assert "KHO_PORT_SOLR" in refused.stderr
+    assert not (tmp_path / "home" / "run" / "supervisor.pid").exists()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_killed_service_comes_back_by_itself(published: Stack, name: str) -> None:
+    before = _running(published, name)
+    os.kill(before.pid, signal.SIGKILL)
+    deadline = time.monotonic() + BACK_SECONDS
+    while (answer := SERVICES[name].ready(published.settings)) or _running(published, name).pid in {0, before.pid}:
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.5)
+    published.kho("doctor", check=False)
+
+
+def test_after_all_that_the_flow_goes_on(published: Stack) -> None:
+    published.kho("up")
+    assert "done in" in published.kho("demo").stdout

@@ -1,0 +1,53 @@
+"""A running installation, as the tests hold it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from infra.settings import ROOT, Settings
+
+COMMAND_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running installation."""
+
+    settings: Settings
+    variables: Mapping[str, str]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that `./kho` gives to a step, for tests that start a step's module themselves."""
+        return {**self.variables, **self.settings.environment(), "PYTHONPATH": str(ROOT)}
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that a service of this installation is or has started, and its supervisor."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("KHO_HOME") == str(self.settings.home) and process.pid != os.getpid():
+                    found.append(process)
+        return found
+
+    def kho(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `./kho` against this installation. With `check`, a failure fails the test with what was printed."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "kho"), *arguments],
+            env={**self.variables, **variables},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"./kho {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
