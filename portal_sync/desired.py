@@ -136,8 +136,8 @@ def _resource(contract: Contract, file: ExportedFile) -> File:
         },
     }.get(file.format, {"vi": "", "en": ""})
     fields = {
-        "name": _nfc(f"{title.vi} ({file.format})"),
-        "name_translated": {"vi": _nfc(f"{title.vi} ({file.format})"), "en": f"{title.en} ({file.format})"},
+        "name": _nfc(f"{file.format}: {title.vi}"),
+        "name_translated": {"vi": _nfc(f"{file.format}: {title.vi}"), "en": f"{file.format}: {title.en}"},
         "description": notes["vi"],
         "description_translated": notes,
         "format": file.format,

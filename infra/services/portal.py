@@ -28,7 +28,7 @@ _TIMEOUT_S = 5
 
 # Ours comes first: of two plugins that answer the same route, the first is asked.
 _PLUGINS = [
-    *("kho", "activity", "datastore", "datatables_view", "text_view", "image_view"),
+    *("kho", "datastore", "datatables_view", "text_view", "image_view"),
     *("scheming_datasets", "scheming_organizations", "scheming_groups"),
     *("dcat", "structured_data", "croissant"),
 ]
@@ -92,7 +92,6 @@ def _ini(settings: Settings) -> str:
         "ckan.auth.create_user_via_web": "false",
         "ckan.auth.public_user_details": "false",
         "ckan.cors.origin_allow_all": "true",  # open data: any page may ask the API
-        "ckan.activity_streams_email_notifications": "false",
         "scheming.dataset_schemas": "ckanext_kho:schemas/dataset.yaml",
         "scheming.organization_schemas": "ckanext_kho:schemas/organization.yaml",
         "scheming.group_schemas": "ckanext_kho:schemas/group.yaml",
@@ -105,9 +104,10 @@ def _ini(settings: Settings) -> str:
     return "\n".join(["[app:main]", *lines, _LOGGING])
 
 
+# Python's fileConfig silences every logger that it is not told of.
 _LOGGING = """
 [loggers]
-keys = root
+keys = root, ckan, ckanext, rq
 [handlers]
 keys = console
 [formatters]
@@ -115,6 +115,18 @@ keys = line
 [logger_root]
 level = WARNING
 handlers = console
+[logger_ckan]
+level = WARNING
+handlers =
+qualname = ckan
+[logger_ckanext]
+level = WARNING
+handlers =
+qualname = ckanext
+[logger_rq]
+level = WARNING
+handlers =
+qualname = rq
 [handler_console]
 class = StreamHandler
 args = (sys.stdout,)

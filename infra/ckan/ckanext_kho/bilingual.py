@@ -44,6 +44,11 @@ def text(of: Dict, field: str) -> Any:
     return of.get(field, "")
 
 
+def say(vietnamese: str, english: str) -> str:
+    """One of our pages' own sentences."""
+    return vietnamese if language() == STORED else english
+
+
 def translate_group(group: Dict) -> None:
     """An organisation or group, as actions return it, in place."""
     group["title"] = text(group, "title")
@@ -85,12 +90,8 @@ def translate_facets(facets: Dict) -> None:
 def group_titles() -> dict[str, str]:
     """Names of organisations and groups, to their titles in the page's language. One query a page."""
     if "kho_group_titles" not in g:
-        rows = (
-            model.Session.query(model.Group.name, model.GroupExtra.value)
-            .join(model.GroupExtra, model.GroupExtra.group_id == model.Group.id)
-            .filter(model.GroupExtra.key == "title_translated", model.GroupExtra.state == "active")
-        )
-        g.kho_group_titles = {name: text({"title_translated": value}, "title") for name, value in rows}
+        rows = model.Session.query(model.Group.name, model.Group.extras).filter(model.Group.state == "active")
+        g.kho_group_titles = {name: text(extras, "title") for name, extras in rows if extras}
     titles: dict[str, str] = g.kho_group_titles
     return titles
 

@@ -73,6 +73,7 @@ class KhoPlugin(plugins.SingletonPlugin):
         """Used in templates."""
         return {
             "kho_text": bilingual.text,
+            "kho_say": bilingual.say,
             "kho_language": bilingual.language,
             "kho_number": number,
             "kho_newest": newest,
