@@ -75,7 +75,8 @@ def make_tables(spark: SparkSession, warehouse: str, contract: Contract) -> None
         settle(spark, warehouse, table)
         if version(warehouse, table) is None:
             listed = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-            spark.sql(f"create table if not exists {table} ({listed}) using delta {PROPERTIES}")
+            # By period, for a period is what is replaced.
+            spark.sql(f"create table {table} ({listed}) using delta partitioned by (_period) {PROPERTIES}")
     table = table_of(contract)
     present = dict(schema(warehouse, table) or {})
     expected = {name: DELTA_NAMES.get(kind, kind) for name, kind in wanted.items()}

@@ -5,10 +5,15 @@ Cells with an Excel error (#DIV/0!) come out blank: the reader (calamine) does n
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spark_jobs.layouts import ExtractMismatch
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 Grid = list[list[object]]
 
@@ -21,12 +26,12 @@ _OTHERS = {b"%PDF": "a PDF", b"{\\rt": "an RTF text", b"\x1f\x8b": "a gzip archi
 
 def read_grids(path: Path) -> dict[str, Grid]:
     """Every sheet by its name, in order; row and column 0 are line 1 and column A. An empty sheet is an empty grid."""
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, ZipError  # noqa: PLC0415
+    from python_calamine import CalamineError, PasswordError, ZipError  # noqa: PLC0415
 
     content = path.read_bytes()
     _refuse_other_kinds(path, content)
     try:
-        book = CalamineWorkbook.from_path(str(path))
+        book = _open(path, content)
         return {
             name: [list(row) for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
             for name in book.sheet_names
@@ -53,6 +58,16 @@ def letters(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         name = chr(ord("A") + rest) + name
     return name
+
+
+def _open(path: Path, content: bytes) -> CalamineWorkbook:
+    """By what is in it, whatever it is called; by its name where that fails, for the reader then says why."""
+    from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415
+
+    try:
+        return CalamineWorkbook.from_filelike(io.BytesIO(content))
+    except CalamineError:
+        return CalamineWorkbook.from_path(str(path))
 
 
 def _refuse_other_kinds(path: Path, content: bytes) -> None:
@@ -86,7 +101,7 @@ def _what_it_seems(content: bytes) -> str:
     if re.match(rb"<(!doctype )?html", start, re.IGNORECASE):
         return "a web page (HTML)"
     shown = content[:40].decode("utf-8", "replace")
-    return f"text beginning with {shown!r}" if shown.isprintable() or b"\n" in content[:200] else "unknown bytes"
+    return f"text beginning with {shown!r}" if all(c.isprintable() or c.isspace() for c in shown) else "unknown bytes"
 
 
 def _protected(path: Path) -> ExtractMismatch:
