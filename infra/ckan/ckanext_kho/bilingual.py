@@ -17,6 +17,7 @@ from flask import g, has_request_context
 
 Dict = dict[str, Any]
 STORED = "vi"
+VIEWS = {"Bảng dữ liệu": {"en": "Table"}}  # CKAN keeps one title of a view
 _OWN_BLUEPRINTS = ("api", "dcat", "dcat_json_interface", "croissant", "structured_data", "datastore", "admin")
 _WRITING = ("edit", "new", "delete", "manage")
 
@@ -135,6 +136,11 @@ def _each_licence(licences: list[Dict]) -> None:
         licence["title"] = text(licence, "title")
 
 
+def _each_view(views: Any) -> None:
+    for view in views if isinstance(views, list) else [views]:
+        view["title"] = VIEWS.get(view["title"], {}).get(language(), view["title"])
+
+
 def _each_field(answer: Dict) -> None:
     for field in answer.get("fields", []):
         info = field.get("info") or {}
@@ -152,5 +158,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "group_list": _wrapped(_each_group),
     "organization_list_for_user": _wrapped(_each_group),
     "license_list": _wrapped(_each_licence),
+    "resource_view_list": _wrapped(_each_view),
+    "resource_view_show": _wrapped(_each_view),
     "datastore_info": _wrapped(_each_field),
 }

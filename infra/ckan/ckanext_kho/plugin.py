@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polib
 from ckan import plugins
 from ckan.common import CKANConfig
 from ckan.plugins import toolkit
 from flask import Blueprint
 
-from ckanext_kho import bilingual, rows
+from ckanext_kho import bilingual, rows, texts
 
-HERE = Path(__file__).parent
 Dict = dict[str, Any]
 
 
@@ -42,16 +39,8 @@ class KhoPlugin(plugins.SingletonPlugin):
             toolkit.add_public_directory(config, str(font))
 
     def i18n_directory(self) -> str:
-        """The Vietnamese texts that CKAN lacks, compiled when they have changed."""
-        source = HERE / "i18n" / "vi" / "ckanext-kho.po"
-        storage = Path(toolkit.config["ckan.storage_path"])
-        compiled = storage / "kho-i18n" / "vi" / "LC_MESSAGES" / "ckanext-kho.mo"
-        if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
-            compiled.parent.mkdir(parents=True, exist_ok=True)
-            fresh = compiled.with_suffix(f".{os.getpid()}")
-            polib.pofile(str(source)).save_as_mofile(str(fresh))
-            fresh.replace(compiled)
-        return str(compiled.parents[2])
+        """Where the compiled texts are."""
+        return str(texts.compiled_folder())
 
     def i18n_locales(self) -> list[str]:
         """English needs none."""
@@ -59,7 +48,7 @@ class KhoPlugin(plugins.SingletonPlugin):
 
     def i18n_domain(self) -> str:
         """The name of the file of texts."""
-        return "ckanext-kho"
+        return texts.DOMAIN
 
     def get_actions(self) -> dict[str, Callable[..., Any]]:
         """Both languages on pages, and a search among rows that knows Vietnamese."""
