@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -137,16 +138,20 @@ def _write_file(client: Client, dataset: str, file: File, before: Mapping[str, A
             return dict(before)
         patched: dict[str, Any] = client.call("resource_patch", {"id": before["id"], **file.fields})
         return patched
-    # multipart requests hold texts only: what is an object goes in the second request
-    texts = {name: value for name, value in file.fields.items() if isinstance(value, str)}
+    # a request that carries a file holds texts only: objects go as JSON
+    texts = {name: _as_text(value) for name, value in file.fields.items()}
     place = {"id": before["id"]} if before else {"package_id": dataset}
     verb = "resource_patch" if before else "resource_create"
     if file.path is None:
         raise AssertionError(file.name)
     with file.path.open("rb") as stream:
-        sent = client.call(verb, {**place, **texts, "kho_file": file.name}, {"upload": (file.name, stream)})
-    described: dict[str, Any] = client.call("resource_patch", {"id": sent["id"], **file.fields, "hash": file.sha256})
-    return described
+        data = {**place, **texts, "kho_file": file.name, "hash": file.sha256}
+        sent: dict[str, Any] = client.call(verb, data, {"upload": (file.name, stream)})
+    return sent
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _write_table(client: Client, resource: Mapping[str, Any], entry: Entry) -> str:

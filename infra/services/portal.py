@@ -70,6 +70,7 @@ def _ini(settings: Settings) -> str:
         "ckan.site_url": settings.portal_url,
         "ckan.site_id": site_id(settings),
         "ckan.site_title": "Kho Mở",
+        "ckan.site_description": "Dữ liệu mở Thành phố Hồ Chí Minh",
         "ckan.plugins": " ".join(_PLUGINS),
         "ckan.storage_path": str(settings.home / "portal" / "storage"),
         "ckan.webassets.path": str(settings.home / "portal" / "webassets"),
@@ -98,7 +99,7 @@ def _ini(settings: Settings) -> str:
         "scheming.presets": "ckanext.scheming:presets.json ckanext_kho:schemas/presets.yaml",
         "licenses_group_url": f"file://{_licences(settings)}",
         "ckanext.dcat.rdf.profiles": "euro_dcat_ap_3",
-        "ckanext.dcat.default_catalog_endpoint": "/catalog.{_format}",
+        "ckanext.dcat.resource.inherit.license": "true",
     }
     lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items()]
     return "\n".join(["[app:main]", *lines, _LOGGING])

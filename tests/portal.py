@@ -1,0 +1,109 @@
+"""Small things to publish, and a portal to publish them to, for the tests that need one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from portal_sync.actual import read_portal
+from portal_sync.apply import apply
+from portal_sync.client import Client
+from portal_sync.plan import Change, plan
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table
+from tests.stack import Stack
+
+
+def both(field: str, vietnamese: str, english: str) -> dict[str, Any]:
+    """A field in two languages."""
+    return {field: vietnamese, f"{field}_translated": {"vi": vietnamese, "en": english}}
+
+
+def listed(kind: str, name: str, title: str = "Thử nghiệm", english: str = "Trial") -> Entry:
+    """An organisation or a group."""
+    fields = {**both("title", title, english), **both("description", "", ""), "code": "", "homepage": ""}
+    return Entry(kind, name, {**fields, "managed_by": MARK})
+
+
+def dataset(name: str, folder: Path, rows: Iterable[tuple[str, int]], version: int = 1, **fields: Any) -> Entry:
+    """A dataset of two columns, ten (text) and so_ca (number), owned by `thu-nghiem`, in group `thu`."""
+    rows = list(rows)
+    path = folder / f"{name}-{version}" / "cases.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("ten,so_ca\n" + "".join(f"{text},{count}\n" for text, count in rows), encoding="utf-8-sig")
+    described = {
+        **both("title", "Ca bệnh thử nghiệm", "Trial cases"),
+        **both("notes", "Bảng để thử cổng dữ liệu.", "A table to try the portal with."),
+        "tags": ["thử nghiệm"],
+        "tags_translated": {"vi": ["thử nghiệm"], "en": ["trial"]},
+        "license_id": "mit",
+        "owner_org": "thu-nghiem",
+        "groups": ["thu"],
+        "grain": "one row per name",
+        "key": "ten",
+        "frequency": "http://publications.europa.eu/resource/authority/frequency/ANNUAL",
+        **both("source_title", "Phòng thử, và chỗ khác", "Test room, and elsewhere"),
+        "source_url": "https://example.org/",
+        "cautions_translated": {"vi": ["Chỉ để thử."], "en": ["For trials only."]},
+        "temporal_start": "2017",
+        "temporal_end": "2017",
+        "row_count": str(len(rows)),
+        "kho_table": "city.trial",
+        "kho_version": str(version),
+        "exported_at": "2026-11-22T10:00:00+07:00",
+        "managed_by": MARK,
+        **fields,
+    }
+    shown = {**both("name", "CSV: thử", "CSV: trial"), **both("description", "Bảng", "Table"), "format": "CSV"}
+    file = File("cases.csv", hashlib.sha256(path.read_bytes()).hexdigest(), shown, path, path.stat().st_size)
+    columns = (
+        Column("ten", "text", {**both("label", "Tên", "Name"), **both("notes", "Tên tỉnh", "Name of the province")}),
+        Column("so_ca", "int4", {**both("label", "Số ca", "Cases"), **both("notes", "", "")}),
+    )
+    table = Table("cases.csv", str(version), f"digest {columns}"[:60], columns, (), len(rows))
+    return Entry(DATASET, name, described, {"cases.csv": file}, table)
+
+
+def state(*entries: Entry) -> State:
+    """Entries by kind and name, with the organisation and the group that datasets of these tests name."""
+    every = [listed(ORGANISATION, "thu-nghiem"), listed(GROUP, "thu"), *entries]
+    return {(entry.kind, entry.name): entry for entry in every}
+
+
+def publisher(stack: Stack) -> Client:
+    """The portal, as the publisher."""
+    return Client(stack.env["KHO_PORTAL_URL"], stack.env["KHO_PORTAL_TOKEN"])
+
+
+def changes_for(client: Client, wanted: State, also: Iterable[str] = ()) -> tuple[list[Change], State]:
+    """The plan for `wanted` as if nothing else were on the portal but it and the datasets named in `also`."""
+    names = {*wanted, *((DATASET, name) for name in also)}
+    found = {key: entry for key, entry in read_portal(client).items() if key in names}
+    return plan(wanted, found), found
+
+
+def publish(client: Client, wanted: State, also: Iterable[str] = ()) -> list[str]:
+    """Plan and apply; the lines that were said."""
+    changes, found = changes_for(client, wanted, also)
+    said: list[str] = []
+    apply(client, changes, wanted, found, said.append)
+    return said
+
+
+def ask(stack: Stack, action: str, **data: Any) -> Any:
+    """What an action answers a stranger."""
+    return json.loads(page(stack, f"/api/3/action/{action}", data))["result"]
+
+
+def page(stack: Stack, path: str, data: Mapping[str, Any] | None = None) -> str:
+    """What stands at an address of the portal, to a stranger."""
+    request = urllib.request.Request(stack.settings.portal_url + path)  # noqa: S310 - loopback
+    if data is not None:
+        request.data = json.dumps(data).encode()
+        request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        text: str = answer.read().decode()
+    return text

@@ -1,0 +1,195 @@
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.services import postgres
+from portal_sync.apply import NotApplied
+from portal_sync.client import Client, PortalRefused, PortalUnreachable
+from portal_sync.plan import NotOurs
+from tests.portal import ask, changes_for, dataset, page, publish, publisher, state
+from tests.stack import Stack
+
+ROWS = [("TP. Hồ Chí Minh", 33729), ("Bình Dương", 8487), ("Bà Rịa - Vũng Tàu", 2816)]
+
+
+class Counting(Client):
+    """A publisher whose connection breaks at its nth question of a kind, if told so."""
+
+    def __init__(self, stack: Stack, breaks_at: tuple[str, int] = ("", 0)) -> None:
+        """`breaks_at`: an action and which call of it."""
+        super().__init__(stack.env["KHO_PORTAL_URL"], stack.env["KHO_PORTAL_TOKEN"])
+        self.asked: list[str] = []
+        self._breaks_at = breaks_at
+
+    def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
+        self.asked.append(action)
+        if (action, self.asked.count(action)) == self._breaks_at:
+            raise PortalUnreachable("cut off", remedy="again")
+        return super().call(action, data, files)
+
+    def writes(self) -> list[str]:
+        return [action for action in self.asked if not action.endswith(("_show", "_list", "_search"))]
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[Client]:
+    """The publisher; afterwards nothing of these tests is left."""
+    client = publisher(stack)
+    yield client
+    found = client.call("package_search", {"q": "kho_table:city.trial", "include_drafts": True, "rows": 100})
+    publish(client, {}, also=[item["name"] for item in found["results"]])
+
+
+def table_of(stack: Stack, name: str) -> Any:
+    (resource,) = ask(stack, "package_show", id=name)["resources"]
+    return ask(stack, "datastore_search", resource_id=resource["id"])
+
+
+def test_what_was_published_can_be_searched_previewed_and_downloaded(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    shown = ask(stack, "package_show", id="thu-ca")
+    (resource,) = shown["resources"]
+    assert shown["kho_version"] == "1"
+    assert [(row["ten"], row["so_ca"]) for row in table_of(stack, "thu-ca")["records"]] == ROWS
+    downloaded = page(stack, resource["url"].removeprefix(stack.settings.portal_url))
+    assert downloaded.startswith("\ufefften,so_ca\n")
+    assert len(list(csv.reader(io.StringIO(downloaded)))) == 4
+    (view,) = ask(stack, "resource_view_list", id=resource["id"])
+    assert view["view_type"] == "datatables_view"
+    fields = {field["id"]: field.get("info", {}) for field in ask(stack, "datastore_info", id=resource["id"])["fields"]}
+    assert fields["so_ca"]["label"] == "Số ca"
+    assert fields["so_ca"]["label_translated"]["en"] == "Cases"
+
+
+def test_nothing_new_writes_nothing(stack: Stack, client: Client, tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    again = Counting(stack)
+    assert publish(again, wanted) == []
+    assert again.writes() == []
+
+
+def test_a_new_version_replaces_rows_and_keeps_the_address(stack: Stack, client: Client, tmp_path: Path) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    before = ask(stack, "package_show", id="thu-ca")["resources"][0]["id"]
+    publish(client, state(dataset("thu-ca", tmp_path, [("Đà Nẵng", 1)], version=2)))
+    assert ask(stack, "package_show", id="thu-ca")["resources"][0]["id"] == before
+    found = table_of(stack, "thu-ca")
+    assert [row["ten"] for row in found["records"]] == ["Đà Nẵng"]
+    assert found["total"] == 1
+
+
+def test_a_changed_title_does_not_touch_the_data(stack: Stack, client: Client, tmp_path: Path) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    again = Counting(stack)
+    publish(again, state(dataset("thu-ca", tmp_path, ROWS, title="Tên khác")))
+    assert again.writes() == ["package_patch"]
+    assert ask(stack, "package_show", id="thu-ca")["title"] == "Tên khác"
+
+
+@pytest.mark.parametrize(
+    "breaks_at",
+    [
+        ("resource_create", 1),
+        ("datastore_create", 1),
+        ("datastore_upsert", 1),
+        ("resource_patch", 1),
+        ("package_patch", 1),
+    ],
+)
+def test_a_killed_apply_shows_nothing_half_done_and_the_next_one_finishes_it(
+    stack: Stack, client: Client, tmp_path: Path, breaks_at: tuple[str, int]
+) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    with pytest.raises(PortalUnreachable):
+        publish(Counting(stack, breaks_at), wanted)
+    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+    publish(client, wanted)
+    assert table_of(stack, "thu-ca")["total"] == 3
+    assert changes_for(client, wanted)[0] == []
+
+
+def test_a_killed_update_is_not_taken_for_the_new_version(stack: Stack, client: Client, tmp_path: Path) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    newer = state(dataset("thu-ca", tmp_path, ROWS[:2], version=2))
+    with pytest.raises(PortalUnreachable):
+        publish(Counting(stack, ("datastore_upsert", 1)), newer)
+    assert ask(stack, "package_show", id="thu-ca")["kho_version"] == "1"
+    publish(client, newer)
+    assert table_of(stack, "thu-ca")["total"] == 2
+
+
+def test_what_is_removed_is_gone_and_can_come_back(stack: Stack, client: Client, tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    publish(client, state(), also=["thu-ca"])
+    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+    with postgres.connect(stack.settings, "datastore") as connection:
+        table = connection.execute("select 1 from pg_class where relname = %s", [resource["id"]]).fetchone()
+    assert table is None
+    publish(client, wanted)
+    assert table_of(stack, "thu-ca")["total"] == 3
+
+
+def test_one_dataset_that_fails_does_not_keep_the_others_back(stack: Stack, client: Client, tmp_path: Path) -> None:
+    bad = dataset("thu-hong", tmp_path, ROWS, owner_org="khong-co")
+    with pytest.raises(NotApplied, match="dataset thu-hong"):
+        publish(client, state(bad, dataset("thu-tot", tmp_path, ROWS)))
+    assert table_of(stack, "thu-tot")["total"] == 3
+
+
+def test_a_file_that_is_not_what_its_manifest_says_is_not_published(
+    stack: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = dataset("thu-ca", tmp_path, ROWS)
+    file = entry.files["cases.csv"]
+    assert file.path
+    file.path.write_text("ten,so_ca\nx,1\n")
+    with pytest.raises(NotApplied):
+        publish(client, state(entry))
+    assert "an exported file is not what its manifest says" in capsys.readouterr().err
+    assert ask(stack, "package_search", q="kho_table:city.trial", include_drafts=True)["count"] == 0
+
+
+def test_a_dataset_of_our_name_made_by_somebody_else_is_left_alone(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    client.call("package_patch", {"id": "thu-ca", "managed_by": "", "title": "Của người khác"})
+    with pytest.raises(NotOurs, match="thu-ca"):
+        publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    assert ask(stack, "package_show", id="thu-ca")["title"] == "Của người khác"
+    client.call("package_patch", {"id": "thu-ca", "managed_by": "kho"})
+
+
+def test_somebody_who_takes_the_name_between_plan_and_apply_is_told_of(client: Client, tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    with pytest.raises(PortalRefused, match="run the same command again"):
+        client.call("package_create", {"name": "thu-ca", "owner_org": "thu-nghiem"})
+
+
+def test_rows_are_found_with_accents_without_and_decomposed(stack: Stack, client: Client, tmp_path: Path) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, [*ROWS, ("Đống Đa", 1)])))
+    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    for typed in ("Đống Đa", "dong da", unicodedata.normalize("NFD", "Đống Đa")):
+        found = ask(stack, "datastore_search", resource_id=resource["id"], q=typed)
+        assert [row["ten"] for row in found["records"]] == ["Đống Đa"], typed
+
+
+def test_a_table_of_200_000_rows_is_held_whole_and_searched(stack: Stack, client: Client, tmp_path: Path) -> None:
+    rows = [(f"Huỳnh {number}" if number % 1000 == 0 else f"Trần {number}", number) for number in range(200_000)]
+    publish(client, state(dataset("thu-lon", tmp_path, rows)))
+    (resource,) = ask(stack, "package_show", id="thu-lon")["resources"]
+    assert ask(stack, "datastore_search", resource_id=resource["id"], limit=0)["total"] == 200_000
+    assert ask(stack, "datastore_search", resource_id=resource["id"], q="huynh", limit=1)["total"] == 200
+    last = ask(stack, "datastore_search", resource_id=resource["id"], sort="_id desc", limit=1)["records"]
+    assert last[0]["so_ca"] == 199_999

@@ -1,0 +1,75 @@
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portal_sync.desired import ColumnNotAllowed, claimed, desired
+from portal_sync.exports import Export, ExportedFile
+from portal_sync.portal import DATASET, GROUP, ORGANISATION
+from quality.contract import Text, load_all, load_catalogue
+
+CONTRACTS = load_all()
+WARDS = CONTRACTS["city.provinces"]
+
+
+def export(*columns: str) -> Export:
+    return Export(
+        table="open.provinces",
+        version=7,
+        rows=34,
+        key=("province_code",),
+        columns=tuple((column, "string") for column in columns),
+        periods=("2013", "2011"),
+        exported_at="2026-11-22T10:00:00+07:00",
+        files=(ExportedFile(Path("/x/provinces.csv"), "CSV", 10, "ab"),),
+    )
+
+
+def wanted(*columns: str) -> dict[tuple[str, str], object]:
+    return dict(desired({"city.provinces": WARDS}, load_catalogue(), {"provinces": export(*columns)}))
+
+
+def test_a_published_table_brings_its_organisation_and_group() -> None:
+    assert WARDS.portal
+    kinds = {kind for kind, _ in wanted("province_code")}
+    assert kinds == {ORGANISATION, GROUP, DATASET}
+    assert (DATASET, WARDS.portal.dataset) in wanted("province_code")
+
+
+def test_a_table_without_an_export_is_claimed_but_not_desired() -> None:
+    assert desired(CONTRACTS, load_catalogue(), {}) == {}
+    assert WARDS.portal
+    assert WARDS.portal.dataset in claimed(CONTRACTS)
+
+
+def test_an_export_with_a_column_that_the_contract_does_not_publish_is_refused() -> None:
+    with pytest.raises(ColumnNotAllowed, match="home_address"):
+        wanted("province_code", "home_address")
+
+
+def test_texts_are_composed_and_both_languages_are_there() -> None:
+    assert WARDS.portal
+    title = Text(unicodedata.normalize("NFD", "Tỉnh, thành phố"), "Provinces")
+    contract = replace(WARDS, portal=replace(WARDS.portal, title=title))
+    entry = desired({"t": contract}, load_catalogue(), {"provinces": export("province_code")})[
+        (DATASET, WARDS.portal.dataset)
+    ]
+    assert entry.fields["title"] == "Tỉnh, thành phố"
+    assert entry.fields["title_translated"] == {"vi": "Tỉnh, thành phố", "en": "Provinces"}
+    assert (entry.fields["temporal_start"], entry.fields["temporal_end"]) == ("2011", "2013")
+    assert entry.table
+    assert entry.table.columns[0].info["label"] == WARDS.columns["province_code"].label.vi
+
+
+def test_a_changed_label_changes_the_dictionary_but_not_the_version() -> None:
+    assert WARDS.portal
+    column = replace(WARDS.columns["province_code"], label=Text("Mã", "Code"))
+    contract = replace(WARDS, columns={**WARDS.columns, "province_code": column})
+    key = (DATASET, WARDS.portal.dataset)
+    before = desired({"t": WARDS}, load_catalogue(), {"provinces": export("province_code")})[key].table
+    after = desired({"t": contract}, load_catalogue(), {"provinces": export("province_code")})[key].table
+    assert before
+    assert after
+    assert before.version == after.version
+    assert before.dictionary != after.dictionary

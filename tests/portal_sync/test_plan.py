@@ -1,0 +1,110 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portal_sync.plan import Action, Change, NotOurs, TooManyRemovals, as_text, check_removals, plan
+from portal_sync.portal import DATASET, GROUP, ORGANISATION, State
+from tests.portal import dataset, listed, state
+
+
+def names(changes: list[Change]) -> list[tuple[str, str, str]]:
+    return [(change.action.value, change.kind, change.name) for change in changes]
+
+
+def many(folder: Path, count: int) -> State:
+    return state(*(dataset(f"thu-{number:02}", folder, []) for number in range(count)))
+
+
+def test_an_empty_portal_gets_owners_before_what_they_own(tmp_path: Path) -> None:
+    assert names(plan(state(dataset("thu-ca", tmp_path, [])), {})) == [
+        ("+", ORGANISATION, "thu-nghiem"),
+        ("+", GROUP, "thu"),
+        ("+", DATASET, "thu-ca"),
+    ]
+
+
+def test_a_portal_that_has_everything_needs_nothing(tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, []))
+    assert plan(wanted, dict(wanted)) == []
+
+
+def test_a_changed_field_is_named_with_both_sides(tmp_path: Path) -> None:
+    there = state(dataset("thu-ca", tmp_path, [], license_id="gpl-3"))
+    (change,) = plan(state(dataset("thu-ca", tmp_path, [], license_id="mit")), there)
+    assert change.action is Action.UPDATE
+    assert [(r.field, r.actual, r.desired) for r in change.reasons] == [("license_id", "gpl-3", "mit")]
+
+
+def test_a_new_version_reloads_the_table(tmp_path: Path) -> None:
+    there = state(dataset("thu-ca", tmp_path, [("a", 1)]))
+    (change,) = plan(state(dataset("thu-ca", tmp_path, [("a", 2)], version=2)), there)
+    fields = [reason.field for reason in change.reasons]
+    assert fields == ["kho_version", "file cases.csv sha256", "table version"]
+
+
+def test_an_unfinished_draft_is_finished(tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, []))
+    key = (DATASET, "thu-ca")
+    there = {**wanted, key: replace(wanted[key], state="draft", table=None)}
+    (change,) = plan(wanted, there)
+    assert [reason.field for reason in change.reasons] == ["state", "table version"]
+
+
+def test_a_dataset_somebody_else_made_is_never_removed(tmp_path: Path) -> None:
+    theirs = replace(dataset("cua-ho", tmp_path, []), managed=False)
+    assert plan(state(), state(theirs)) == []
+
+
+def test_a_dataset_of_our_name_that_somebody_else_made_stops_the_plan(tmp_path: Path) -> None:
+    theirs = replace(dataset("thu-ca", tmp_path, []), managed=False)
+    with pytest.raises(NotOurs, match="dataset thu-ca"):
+        plan(state(dataset("thu-ca", tmp_path, [])), state(theirs))
+
+
+def test_what_no_contract_speaks_of_any_more_is_removed_with_its_owners_last(tmp_path: Path) -> None:
+    there = state(dataset("thu-ca", tmp_path, []))
+    assert names(plan({}, there)) == [
+        ("-", DATASET, "thu-ca"),
+        ("-", GROUP, "thu"),
+        ("-", ORGANISATION, "thu-nghiem"),
+    ]
+
+
+def test_a_dataset_whose_export_is_missing_stays_with_its_owners(tmp_path: Path) -> None:
+    assert plan({}, state(dataset("thu-ca", tmp_path, [])), claimed=frozenset({"thu-ca"})) == []
+
+
+def test_an_owner_that_somebody_elses_dataset_names_stays(tmp_path: Path) -> None:
+    theirs = replace(dataset("cua-ho", tmp_path, []), managed=False)
+    assert plan({}, {**state(theirs), (GROUP, "cu"): listed(GROUP, "cu")}) == [Change(Action.REMOVE, GROUP, "cu")]
+
+
+def test_too_many_removals_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    there = many(tmp_path, 4)
+    changes = plan(state(), there)
+    with pytest.raises(TooManyRemovals, match="--removals 4"):
+        check_removals(changes, there, allowed=None)
+    with pytest.raises(TooManyRemovals):
+        check_removals(changes, there, allowed=3)
+    check_removals(changes, there, allowed=4)
+
+
+def test_one_removal_needs_no_word(tmp_path: Path) -> None:
+    there = many(tmp_path, 4)
+    wanted = {key: entry for key, entry in there.items() if entry.name != "thu-00"}
+    check_removals(plan(wanted, there), there, allowed=None)
+
+
+def test_the_same_plan_is_the_same_text_whatever_the_order_it_was_read_in(tmp_path: Path) -> None:
+    wanted, there = many(tmp_path, 5), many(tmp_path, 9)
+    backwards = dict(reversed(list(there.items())))
+    first, second = plan(wanted, there), plan(dict(reversed(list(wanted.items()))), backwards)
+    assert as_text(first, []) == as_text(second, [])
+    assert as_text(first, []).endswith("plan: 0 to create, 0 to update, 4 to remove")
+
+
+def test_a_long_difference_is_shown_where_it_begins(tmp_path: Path) -> None:
+    there = state(dataset("thu-ca", tmp_path, [], grain="a" * 200 + "b"))
+    text = as_text(plan(state(dataset("thu-ca", tmp_path, [], grain="a" * 200 + "c")), there), [])
+    assert 'aab" → "…a' in text
