@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
+# Never collected: the finalizer of a session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the
+# garbage collector happens to run it in a thread of that very pool, the process hangs for ever (seen in `promote`).
+_KEPT: list[Any] = []
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
 
 
@@ -42,6 +45,7 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
     spark: Any = None
     try:
         spark = SparkSession.builder.remote(engine).create()
+        _KEPT.append(spark)
         # The default policy retries for more than ten minutes, silently.
         spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
         restore_catalogue(spark, warehouse)
