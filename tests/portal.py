@@ -79,8 +79,8 @@ def publisher(stack: Stack) -> Client:
 
 
 def changes_for(client: Client, wanted: State, also: Iterable[str] = ()) -> tuple[list[Change], State]:
-    """The plan for `wanted` as if nothing else were on the portal but it and the datasets named in `also`."""
-    names = {*wanted, *((DATASET, name) for name in also)}
+    """The plan for `wanted` as if nothing else were on the portal but things of these tests, `also` among them."""
+    names = {*wanted, *state(), *((DATASET, name) for name in also)}
     found = {key: entry for key, entry in read_portal(client).items() if key in names}
     return plan(wanted, found), found
 
