@@ -1,12 +1,11 @@
 """City: the shared city dataset, built anew when a department has delivered. A gate stands before the promotion."""
 
 from airflow.sdk import DAG
-from steps import RETRIES, START, announce, asset, step
+from steps import RETRIES, announce, asset, step
 
 with DAG(
     dag_id="city",
     schedule=[asset("health")],
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "city", **RETRIES},

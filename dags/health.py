@@ -1,12 +1,11 @@
 """Health: yearbooks of communicable diseases from the Department of Health, looked for every night."""
 
 from airflow.sdk import DAG
-from steps import PERIOD, RETRIES, START, announce, deliver
+from steps import PERIOD, RETRIES, announce, at, deliver
 
 with DAG(
     dag_id="health",
-    schedule="0 3 * * *",  # a yearbook may come on any day
-    start_date=START,
+    schedule=at("0 3 * * *"),  # a yearbook may come on any day
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "health", **RETRIES},

@@ -1,12 +1,11 @@
 """Portal: what the public may see of the city dataset, exported and published. A gate stands before the export."""
 
 from airflow.sdk import DAG
-from steps import RETRIES, START, asset, step
+from steps import RETRIES, asset, step
 
 with DAG(
     dag_id="portal",
     schedule=[asset("city")],
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "portal", **RETRIES},

@@ -21,7 +21,7 @@ def test_a_dag_is_short_and_imports_only_airflow_and_the_steps(path: Path) -> No
     tree = ast.parse(path.read_text())
     imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-    allowed = {*sys.stdlib_module_names, "airflow", "pendulum", "steps"}
+    allowed = {*sys.stdlib_module_names, "airflow", "steps"}
     assert {name.partition(".")[0] for name in imported} <= allowed
     assert path.name == "steps.py" or len(path.read_text().splitlines()) <= 60
 
