@@ -21,7 +21,7 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from infra.services import Service
+from infra.services import Service, end_remains
 from infra.services.registry import SERVICES
 from infra.settings import ROOT, Settings
 from quality.refusal import Refusal
@@ -258,6 +258,8 @@ def _pid(settings: Settings) -> int | None:
 
 def _end_strays(settings: Settings) -> None:
     """End processes of our services that no supervisor watches any more: asked first, then killed."""
+    for name in SERVICES:
+        end_remains(settings, name)
     strays = []
     for process in psutil.process_iter():
         with _gone_is_fine():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
@@ -31,10 +32,13 @@ class Stack:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that a service of this installation is or has started, and its supervisor."""
+        home = self.settings.home
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("KHO_HOME") == str(self.settings.home) and process.pid != os.getpid():
+                if process.pid != os.getpid() and (
+                    process.environ().get("KHO_HOME") == str(home) or Path(process.cwd()).is_relative_to(home)
+                ):
                     found.append(process)
         return found
 

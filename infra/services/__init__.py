@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from infra.settings import Settings
 
@@ -43,11 +47,28 @@ class Service:
 
 
 def mark_start(settings: Settings, name: str) -> None:
-    """Remember the moment a service starts, which a service's own old heartbeat may precede."""
-    (settings.run / f"{name}.started").touch()
+    """Remember when a service starts, for an old heartbeat of its own may precede that, and as which process."""
+    (settings.run / f"{name}.started").write_text(str(os.getpid()))
 
 
 def started_at(settings: Settings, name: str) -> float:
     """Seconds since the epoch of the last start of a service; 0 when it never started."""
     marker = settings.run / f"{name}.started"
     return marker.stat().st_mtime if marker.exists() else 0.0
+
+
+def end_remains(settings: Settings, name: str) -> None:
+    """Kill what is left of a service's last start: children that outlived it when it was killed.
+
+    They are known by their process group, which is the service's pid, and by working in our folder. Their environment
+    would be surer, but programs that change their title (Airflow's workers, PostgreSQL) overwrite it.
+    """
+    marker = settings.run / f"{name}.started"
+    if not marker.exists():
+        return
+    group = int(marker.read_text() or "0")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_member = process.pid != os.getpid() and os.getpgid(process.pid) == group
+            if is_member and Path(process.cwd()).is_relative_to(settings.home):
+                process.kill()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from infra.services import mark_start
+from infra.services import end_remains, mark_start
 from infra.services.registry import SERVICES
 from infra.settings import read_settings
 from quality.refusal import run
@@ -21,6 +21,7 @@ def main() -> None:
     name = sys.argv[1]
     command = SERVICES[name].command(settings)
     os.chdir(command.folder)
+    end_remains(settings, name)
     mark_start(settings, name)
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment = {
