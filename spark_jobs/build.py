@@ -121,7 +121,9 @@ def first_lines(message: str) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", message)
     if sparks := re.search(r"\[[A-Z][A-Z_.0-9]+\].*", text):
         return sparks[0].partition(" SQLSTATE")[0].strip()
-    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    lines = [
+        line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "> "))
+    ]
     return "\n    ".join(line.strip() for line in lines[:SHOWN_LINES])
 
 
@@ -172,6 +174,7 @@ def _dbt(artefacts: Path, thrift_port: str) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH)."""
     command = [
         *(sys.executable, "-P", "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors", "build"),
+        "--no-partial-parse",  # what it remembers of files that went and came back was seen to be wrong
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
         *("--target-path", str(artefacts / "target"), "--log-path", str(artefacts / "logs")),
     ]

@@ -98,7 +98,11 @@ def outcome_of(
     if "unexpected_count" not in result:
         found = result.get("details", {}).get("mismatched") or result.get("observed_value")
         return Outcome(*about, passed=False, found=_shown(found))
-    values = [] if personal else [_shown(value) for value in result.get("partial_unexpected_list") or []]
+    values = (
+        []
+        if personal
+        else [_shown(value) for value in result.get("partial_unexpected_list") or [] if value is not None]
+    )
     samples = tuple(dict.fromkeys(values))[:SAMPLES]
     return Outcome(*about, passed=False, failed=result["unexpected_count"], samples=samples)
 
@@ -206,11 +210,19 @@ def check(spark: SparkSession, contracts: list[Contract], layer: str, versions: 
 def _validate(batch: Any, suite: Any, contract: Contract) -> Iterator[Outcome]:
     """All expectations in few queries; those that failed once more, one query each, for counts and samples."""
     quick = batch.validate(suite, result_format={"result_format": "BOOLEAN_ONLY"})
-    for expectation, result in zip(suite.expectations, quick.results, strict=True):
+    results = {_about(result.expectation_config.meta): result for result in quick.results}  # in an order of its own
+    for expectation in suite.expectations:
         meta = expectation.meta
+        result = results[_about(meta)]
         personal = any(contract.columns[name].pii != "none" for name in meta["column"].split(", ") if name)
         detailed = result if result.success else batch.validate(expectation, result_format={"result_format": "BASIC"})
-        yield outcome_of(detailed.result, detailed.exception_info, meta, passed=bool(result.success), personal=personal)
+        passed = bool(result.success and detailed.success)
+        yield outcome_of(detailed.result, detailed.exception_info, meta, passed=passed, personal=personal)
+
+
+def _about(meta: Mapping[str, str]) -> tuple[str, str]:
+    """What tells one expectation of a suite from another."""
+    return meta["rule"], meta["column"]
 
 
 def _values(spark: SparkSession, contract: Contract, layer: str) -> dict[str, frozenset[str]]:

@@ -14,10 +14,14 @@ import pytest
 
 from quality.contract import load_all
 from spark_jobs.build import PROJECT, NotDelivered, failures, first_lines, project_files, raw_versions
+from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
 
 if TYPE_CHECKING:
-    from tests.conftest import Stack
+    from tests.stack import Stack
+
+# Of Great Expectations, pyspark and deltalake; none is ours to mend.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 JAVA = """Runtime Error in model city__wards (models/city/city__wards.sql)
   Database Error
@@ -86,8 +90,14 @@ def built(stack: Stack) -> Stack:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the dbt project, to break."""
-    return Path(shutil.copytree(PROJECT, tmp_path / "dbt"))
+    """A copy of the dbt project with one model only, to break it quickly."""
+
+    def others(folder: str, names: list[str]) -> list[str]:
+        if Path(folder).name in {"dbt", "macros", "generic"}:
+            return []
+        return [name for name in names if Path(name).suffix and "wards" not in name and name != "seeds.yml"]
+
+    return Path(shutil.copytree(PROJECT, tmp_path / "dbt", ignore=others))
 
 
 def build(stack: Stack, project: Path) -> subprocess.CompletedProcess[str]:
@@ -100,7 +110,6 @@ def ask(stack: Stack, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in spark.sql(query).collect()]
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_the_yearbooks_become_the_citys_figures(built: Stack) -> None:
     figures = ask(
         built,
@@ -117,7 +126,6 @@ def test_the_yearbooks_become_the_citys_figures(built: Stack) -> None:
     ]
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_each_list_is_a_draft_with_all_its_rows(built: Stack) -> None:
     counts = {
         name: ask(built, f"select count(*) from draft.{name}")[0][0]  # noqa: S608
@@ -169,7 +177,7 @@ def test_a_project_that_dbt_cannot_read_is_refused_with_its_sentence(built: Stac
 
 @pytest.fixture
 def bad_raw(built: Stack) -> Iterator[Stack]:
-    """Raw with a province in a year in which it no longer existed, for the time of a test."""
+    """Raw with a province in a year in which it no longer existed. The drafts are out of date after it."""
     before = version(built.env["KHO_WAREHOUSE"], "raw_health.disease_cases")
     ask(
         built,
@@ -178,14 +186,13 @@ def bad_raw(built: Stack) -> Iterator[Stack]:
     )
     yield built
     ask(built, f"restore table raw_health.disease_cases to version as of {before}")
-    built.kho("build")
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_test_that_fails_shows_the_rows_it_found(bad_raw: Stack) -> None:
+    before = read_mark(bad_raw.settings.lake, "build", "draft.disease_cases")
     failed = bad_raw.kho("build", check=False)
     assert failed.returncode == 1
     assert "every_reported_province_existed_in_its_year" in failed.stderr
     assert "reported_province='Bình Dương', year=2026" in failed.stderr
-    again = bad_raw.kho("build", check=False)
-    assert again.returncode == 1, "a build that failed must not count as done"
+    after = read_mark(bad_raw.settings.lake, "build", "draft.disease_cases")
+    assert before == after, "a build that failed must not count as done"
