@@ -14,6 +14,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import psutil
 from psycopg import sql
 
 from infra.services import Command, Service, postgres, solr, valkey
@@ -318,19 +319,17 @@ def _jobs_ready(settings: Settings) -> str | None:
         (answer,) = valkey.ask(settings, ("EVAL", _WORKERS, "0"))
     except OSError as error:
         return f"expected a worker in the queue's register, found: {error}"
-    if any(_is_alive(int(pid)) for pid in answer.split()):
+    if any(_is_worker(int(pid)) for pid in answer.split()):
         return None
     return f"expected a living worker in the queue's register, found {answer or 'none'}"
 
 
-def _is_alive(pid: int) -> bool:
+def _is_worker(pid: int) -> bool:
+    """Whether that process is there and still a worker: a number may have been given to another one since."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return "ckanext_kho.worker" in psutil.Process(pid).cmdline()
+    except psutil.Error:
         return False
-    except PermissionError:  # somebody else's process
-        return False
-    return True
 
 
 PORTAL = Service(
