@@ -1,10 +1,14 @@
 import csv
+import hashlib
 import io
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from infra.services import postgres
@@ -66,6 +70,20 @@ def test_what_was_published_can_be_searched_previewed_and_downloaded(
     fields = {field["id"]: field.get("info", {}) for field in ask(stack, "datastore_info", id=resource["id"])["fields"]}
     assert fields["so_ca"]["label"] == "Số ca"
     assert fields["so_ca"]["label_translated"]["en"] == "Cases"
+
+
+def test_rows_come_from_the_parquet_file_where_there_is_one(stack: Stack, client: Client, tmp_path: Path) -> None:
+    entry = dataset("thu-ca", tmp_path, [("'=1+1", 1)])
+    path = tmp_path / "cases.parquet"
+    columns: dict[str, list[Any]] = {"ten": ["=1+1", "", None], "so_ca": [1, 2, None]}
+    pq.write_table(pa.table(columns), path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = replace(entry.files["cases.csv"], name="cases.parquet", sha256=sha256, path=path)
+    table = replace(entry.table, rows=3) if entry.table else None
+    publish(client, state(replace(entry, files={**entry.files, "cases.parquet": file}, table=table)))
+    found = [r for r in ask(stack, "package_show", id="thu-ca")["resources"] if r["datastore_active"]]
+    rows = ask(stack, "datastore_search", resource_id=found[0]["id"])["records"]
+    assert [(row["ten"], row["so_ca"]) for row in rows] == [("=1+1", 1), ("", 2), (None, None)]
 
 
 def test_nothing_new_writes_nothing(stack: Stack, client: Client, tmp_path: Path) -> None:
