@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 from quality.contract import CITY, Contract, load_all
 from quality.refusal import Refusal, run
 from quality.rules import CRITICAL, reference_values
-from spark_jobs.environment import chosen, read_environment
+from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.session import connect, version
+from spark_jobs.verdicts import verdict_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,11 +71,6 @@ class Report:
 def columns_of(contract: Contract, layer: str) -> tuple[str, ...]:
     """The columns a table has in a layer: all of the contract's, or the public ones."""
     return contract.portal.columns if layer == "open" and contract.portal else tuple(contract.columns)
-
-
-def report_path(lake: Path, layer: str, name: str, table_version: int) -> Path:
-    """Where the result of one version of one table stands."""
-    return lake / "checks" / layer / name / f"{table_version}.json"
 
 
 def has_passed(path: Path, contract: Contract) -> bool:
@@ -128,44 +124,42 @@ def sentence(outcome: Outcome) -> str:
 
 
 def main() -> None:
-    """Check every table that is due, write every result, then refuse if a critical rule failed anywhere."""
-    parser = argparse.ArgumentParser(
-        prog="kho check", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    """Check every table that is due."""
+    parser = argparse.ArgumentParser(prog="kho check", description=__doc__)
     parser.add_argument("layer", choices=sorted(LAYERS))
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="such as city.disease_cases; none means all")
     arguments = parser.parse_args()
-    environment = read_environment()
-    lake, warehouse = environment.lake, environment.warehouse
     in_layer = tables_of(load_all(), arguments.layer)
     names = chosen(arguments.tables, in_layer, f"tables of the layer {arguments.layer}")
-    contracts = [in_layer[name] for name in names]
+    gate([in_layer[name] for name in names], arguments.layer, read_environment())
+
+
+def gate(contracts: list[Contract], layer: str, environment: Environment) -> None:
+    """Look at what is due, keep every result, then raise GateFailed if a critical rule failed anywhere."""
+    lake = environment.lake
     with ExitStack() as locks:
         for contract in contracts:
-            locks.enter_context(one_at_a_time(lake, f"check-{arguments.layer}", contract.table))
-        versions = {contract.table: _version(warehouse, arguments.layer, contract) for contract in contracts}
-        due = [
-            contract
-            for contract in contracts
-            if not has_passed(report_path(lake, arguments.layer, contract.name, versions[contract.table]), contract)
-        ]
+            locks.enter_context(one_at_a_time(lake, f"check-{layer}", contract.table))
+        versions = {contract.table: _version(environment.warehouse, layer, contract) for contract in contracts}
+        paths = {c.table: verdict_path(lake, layer, c, versions[c.table]) for c in contracts}
+        due = [contract for contract in contracts if not has_passed(paths[contract.table], contract)]
         if not due:
-            print(f"check {arguments.layer}: nothing new in {len(contracts)} tables")
+            print(f"check {layer}: nothing new in {len(contracts)} tables")
             return
-        with connect(environment.engine, warehouse) as spark:
-            reports = []
-            for report in check(spark, due, arguments.layer, versions):
-                _write(report_path(lake, arguments.layer, report.table.partition(".")[2], report.version), report)
-                told = "passed" if report.passed else "FAILED"
-                looked_at = f"{report.rows:,} rows, {len(report.rules)} rules"
-                print(f"check {report.table} version {report.version}: {looked_at}, {told}")
+        reports = []
+        with connect(environment.engine, environment.warehouse) as spark:
+            for contract, report in zip(due, check(spark, due, layer, versions), strict=True):
+                _write(paths[contract.table], report)
                 reports.append(report)
+                told = "passed" if report.passed else "FAILED"
+                counts = f"{report.rows:,} rows, {len(report.rules)} rules"
+                print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
     for line in failures(reports, "warning"):
         print(f"check: warning: {line}", file=sys.stderr)
     if critical := failures(reports, CRITICAL):
         raise GateFailed(
-            f"the {arguments.layer} gate stops here: {len(critical)} critical rules failed\n  " + "\n  ".join(critical),
-            where=str(lake / "checks" / arguments.layer),
+            f"the {layer} gate stops here: {len(critical)} critical rules failed\n  " + "\n  ".join(critical),
+            where=str(lake / "checks" / layer),
             remedy="correct what was delivered or the model that made it, and run the flow again; "
             "what passed before stays as it is",
         )
