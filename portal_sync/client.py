@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import requests
@@ -11,6 +12,7 @@ from ckanapi.errors import CKANAPIError, NotAuthorized, NotFound, ServerIncompat
 from quality.refusal import Refusal
 
 _TIMEOUT_S = 300
+_SERVER_ERROR = 500
 
 
 class PortalUnreachable(Refusal):
@@ -19,6 +21,10 @@ class PortalUnreachable(Refusal):
 
 class NotAPortal(Refusal):
     """What answers there does not speak CKAN's language."""
+
+
+class PortalFailed(Refusal):
+    """CKAN answered, but could not do its work."""
 
 
 class TokenRefused(Refusal):
@@ -72,13 +78,31 @@ class Client:
                 "else correct the contract that this comes from",
             ) from error
         except (CKANAPIError, ServerIncompatibleError) as error:
-            raise NotAPortal(
-                "the portal's answer is not what CKAN says",
-                where=where,
-                expected="JSON with `success`",
-                found=str(error)[:300],
-                remedy="see `kho logs portal`; if another program has the portal's port, set KHO_PORT_PORTAL",
-            ) from error
+            raise _misbehaved(where, error) from error
+
+
+def _misbehaved(where: str, error: Exception) -> Refusal:
+    """CKAN that failed, told from something that is no CKAN. ckanapi's text is a list: address, status, answer."""
+    found = re.match(r"\['[^']*', (\d+), (.*)\]$", str(error), re.DOTALL)
+    if found is None or int(found[1]) >= _SERVER_ERROR:
+        return PortalFailed(
+            "the portal failed at what we asked",
+            where=where,
+            found=_short(found[2] if found else f"{type(error).__name__}: {error}"),
+            remedy="`kho status` shows whether one of its services is down, `kho logs portal` why; then run this again",
+        )
+    return NotAPortal(
+        "the portal's answer is not what CKAN says",
+        where=where,
+        expected="JSON with `success`",
+        found=_short(found[2]),
+        remedy="see `kho logs portal`; if another program has the portal's port, set KHO_PORT_PORTAL",
+    )
+
+
+def _short(text: str) -> str:
+    """A page without its markup, at most a few lines of it."""
+    return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]*>|\\n", " ", text, flags=re.DOTALL)).strip()[:300]
 
 
 def _said(answer: object) -> str:

@@ -188,7 +188,7 @@ def _prepare(settings: Settings) -> None:
     _write_licences(settings)
     mark = f"kho {_fingerprint()}"
     has_token = (settings.home / "secrets" / "publisher-token").exists()
-    if has_token and _mark(settings) == mark:
+    if has_token and _mark(settings) == mark and _is_indexed(settings):
         return
     for role in ("ckan", _WRITER, _READER):
         postgres.ensure_role(settings, role)
@@ -206,6 +206,16 @@ def _mark(settings: Settings) -> str | None:
             "select shobj_description(oid, 'pg_database') from pg_database where datname = 'ckan'",
         ).fetchone()
     return row[0] if row else None
+
+
+def _is_indexed(settings: Settings) -> bool:
+    """Whether search knows as many datasets as the database holds: Solr's folder may be younger, or lost."""
+    with postgres.connect(settings, "ckan") as connection:
+        row = connection.execute("select count(*) from package where state in ('active', 'draft')").fetchone()
+    query = "q=*:*&fq=entity_type:package&rows=0&wt=json"
+    with urllib.request.urlopen(f"{solr.url(settings)}/select?{query}", timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        found = json.load(answer)["response"]["numFound"]
+    return bool(row and row[0] == found)
 
 
 def _prepare_datastore(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from portal_sync.actual import TokenInvalid, read_portal
-from portal_sync.client import Client, NotAPortal, PortalUnreachable
+from portal_sync.client import Client, NotAPortal, PortalFailed, PortalUnreachable
 from tests.portal import publisher
 from tests.stack import Stack
 
@@ -13,9 +13,11 @@ from tests.stack import Stack
 class Page(BaseHTTPRequestHandler):
     """A web server that is no CKAN: the same page for every question."""
 
+    status = 200
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
+        self.send_response(self.status)
         self.end_headers()
         self.wfile.write(b"<html><body>It works!</body></html>")
 
@@ -42,6 +44,13 @@ def test_a_portal_that_is_down_is_named_with_what_to_do() -> None:
 def test_a_page_that_is_no_ckan_is_told_from_one(web_page: str) -> None:
     with pytest.raises(NotAPortal, match="kho logs portal"):
         read_portal(Client(web_page, "token"))
+
+
+def test_a_portal_that_fails_is_told_from_one_that_refuses(web_page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Page, "status", 500)
+    with pytest.raises(PortalFailed, match="kho status") as caught:
+        read_portal(Client(web_page, "token"))
+    assert "<html>" not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["", "not-a-token"])
