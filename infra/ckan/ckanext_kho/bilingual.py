@@ -71,15 +71,21 @@ def translate_package(package: Dict) -> None:
             group["title"] = group["display_name"] = title
     if title := licence_title(package.get("license_id") or ""):
         package["license_title"] = title
-    english = (package.get("tags_translated") or {}).get(language()) or []
-    stored = (package.get("tags_translated") or {}).get(STORED) or []
-    names = dict(zip(stored, english, strict=False))
+    names = tag_names(package)
     for tag in package.get("tags") or []:
         tag["display_name"] = names.get(tag["name"], tag["name"])
 
 
-def translate_facets(facets: Dict) -> None:
+def tag_names(package: Dict) -> dict[str, str]:
+    """A dataset's tags, to what they are called in the page's language."""
+    texts = package.get("tags_translated") or {}
+    return dict(zip(texts.get(STORED) or [], texts.get(language()) or [], strict=False))
+
+
+def translate_facets(facets: Dict, tags: dict[str, str]) -> None:
     """The names beside the counts of a search, in place."""
+    for item in facets.get("tags", {}).get("items", []):
+        item["display_name"] = tags.get(item["name"], item["display_name"])
     titles = group_titles()
     for kind in ("organization", "groups"):
         for item in facets.get(kind, {}).get("items", []):
@@ -126,9 +132,11 @@ def _each_group(groups: Any) -> None:
 
 
 def _each_result(answer: Dict) -> None:
+    tags: dict[str, str] = {}
     for package in answer["results"]:
         translate_package(package)
-    translate_facets(answer["search_facets"])
+        tags |= tag_names(package)
+    translate_facets(answer["search_facets"], tags)
 
 
 def _each_licence(licences: list[Dict]) -> None:
