@@ -84,19 +84,38 @@ def made_from(warehouse: str, table: str, at: int) -> dict[str, Any]:
 def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -> str:
     kept = [name for name in job.columns if name not in added]
     pairs = {side: ", ".join(f"{side}.`{name}`" for name in kept) for side in ("old", "new")}
-    changed = [f"struct({pairs['old']}) is distinct from struct({pairs['new']})"]
-    changed += [f"new.`{name}` is not null" for name in added]
+    differs = " or ".join(
+        [
+            f"struct({pairs['old']}) is distinct from struct({pairs['new']})",
+            *(f"new.`{name}` is not null" for name in added),
+        ]
+    )
+    same_key = " and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)
+    first = job.key[0]
+    # Counted first, for a MERGE that changes nothing still makes a commit (delta-spark 4.4.0).
     (row,) = spark.sql(
         f"""
+        select
+            count_if(old.`{first}` is null) as inserted,
+            count_if(old.`{first}` is not null and new.`{first}` is not null and ({differs})) as updated,
+            count_if(new.`{first}` is null) as deleted
+        from {job.target} as old
+        full outer join ({source}) as new on {same_key}
+        """  # noqa: S608
+    ).collect()
+    changes = row.asDict()
+    if not added and not any(changes.values()):
+        return ""
+    spark.sql(
+        f"""
         merge {"with schema evolution" if added else ""} into {job.target} as old using ({source}) as new
-        on {" and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)}
-        when matched and ({" or ".join(changed)}) then update set *
+        on {same_key}
+        when matched and ({differs}) then update set *
         when not matched then insert *
         when not matched by source then delete
         """
-    ).collect()
-    counts = {name: row[f"num_{name}_rows"] for name in ("inserted", "updated", "deleted")}
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) if any(counts.values()) else ""
+    )
+    return ", ".join(f"{name} {count:,}" for name, count in changes.items())
 
 
 def _differences(warehouse: str, job: Merge) -> tuple[list[str], list[str]]:

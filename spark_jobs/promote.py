@@ -40,7 +40,8 @@ def _promote(contract: Contract, environment: Environment) -> None:
         newest = version(environment.warehouse, draft)
         if newest is None:
             raise Refusal(f"there is no {draft}", where=environment.warehouse, remedy="`./kho build` makes it")
-        inputs = fingerprint(newest, contract.sha256)
+        columns = {name: column.type for name, column in contract.columns.items()}
+        inputs = fingerprint(newest, contract.sha256, list(columns.items()), contract.key)
         before = version(environment.warehouse, city)
         if before is not None and read_mark(environment.lake, "promote", city) == Mark(inputs, before):
             print(f"promote {city}: nothing new since draft version {newest}")
@@ -50,7 +51,6 @@ def _promote(contract: Contract, environment: Environment) -> None:
         from spark_jobs.merge import Merge, merge  # noqa: PLC0415
 
         said = {"draft": newest, "extracts": extracts_behind(environment.lake, environment.warehouse, city, newest)}
-        columns = {name: column.type for name, column in contract.columns.items()}
         with connect(environment.engine, environment.warehouse) as spark:
             changes = merge(spark, environment.warehouse, Merge(draft, newest, city, columns, contract.key, said))
         after = version(environment.warehouse, city)

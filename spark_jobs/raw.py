@@ -104,7 +104,9 @@ def stage(
     Rows that break only rules of level `warning` are not among them: the gates report those.
     """
     _send(spark, contract, reading)
-    type_rules = [Rule(name, "type", CRITICAL, "", f"a {column.type}") for name, column in contract.columns.items()]
+    type_rules = [
+        Rule(name, "type", CRITICAL, "", f"a value of type {column.type}") for name, column in contract.columns.items()
+    ]
     key_rule = Rule(contract.key[0], "key", CRITICAL, "", f"one row per {', '.join(contract.key)}")
     row_rules = [rule for rule in rules if rule.level == CRITICAL]
     checks = [

@@ -11,9 +11,12 @@ from uuid import uuid4
 import pytest
 import xlwt
 
-from quality.contract import Contract, load_all
+from quality.contract import Column, Contract, Portal, Source, Text, load_all
 from spark_jobs.environment import Environment
+from spark_jobs.fetch import fetch
+from spark_jobs.session import connect
 from tests.spark_jobs.books import Book, Grid, in_tcvn3
+from tests.spark_jobs.verdicts import check
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -58,3 +61,62 @@ def reports() -> Contract:
     contract = load_all()["health.disease_cases"]
     delivery = dataclasses.replace(contract.delivery, sheets=("SXH",)) if contract.delivery else None
     return dataclasses.replace(contract, table=f"test_{uuid4().hex[:8]}.reports", at_least=12, delivery=delivery)
+
+
+@pytest.fixture
+def deliver(
+    book: Book, reports: Contract, corner: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Lets the department deliver a book of a year, and fetches it."""
+    monkeypatch.setenv(f"KHO_SOURCE_{reports.schema.upper()}", str(tmp_path))
+
+    def deliver(sheets: Mapping[str, Grid], year: int = 2018) -> None:
+        book(sheets, f"Nien giam {year}r.xls")
+        fetch(reports, corner.lake)
+
+    return deliver
+
+
+@pytest.fixture
+def ask(corner: Environment) -> Callable[[str], list[tuple[object, ...]]]:
+    """Rows of a query, as an analyst would see them."""
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with connect(corner.engine, corner.warehouse) as spark:
+            return [tuple(row) for row in spark.sql(query).collect()]
+
+    return ask
+
+
+@pytest.fixture
+def clinics() -> Contract:
+    """A published table of the test's own: city.<name>, with a personal column that stays in the city."""
+    text = Text("-", "-")
+    columns = {
+        "id": Column("id", "int", "none", text, text),
+        "name": Column("name", "string", "none", text, text),
+        "beds": Column("beds", "int", "none", text, text, required=False),
+        "owner": Column("owner", "string", "basic", text, text, required=False),
+    }
+    public = ("id", "name", "beds")
+    portal = Portal("co-so", text, public, "y-te", "", "year", Source(text, "https://example.org"), (), ())
+    name = f"test_{uuid4().hex[:8]}"
+    return Contract(f"city.{name}", Path(f"{name}.yml"), text, text, "", "", ("id",), 1, columns, portal, None, "abc")
+
+
+@pytest.fixture
+def draft(clinics: Contract, corner: Environment) -> Callable[..., None]:
+    """Makes a draft of clinics (as dbt does, anew each time) and says that it passed its check, or failed."""
+
+    def draft(rows: str, *, passed: bool | None = True) -> None:
+        with connect(corner.engine, corner.warehouse) as spark:
+            spark.sql("create schema if not exists draft")
+            listed = ", ".join(f"`{name}`" for name in clinics.columns)
+            spark.sql(
+                f"create or replace table draft.{clinics.name} using delta as "
+                "select cast(id as int), name, cast(beds as int), cast(owner as string) "
+                f"from values {rows} as ({listed})"
+            )
+        check(clinics, corner, "draft", passed=passed)
+
+    return draft

@@ -1,0 +1,81 @@
+"""The engine, when it is there and when it is not, and tables that are known from their logs alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from quality.refusal import Refusal
+from spark_jobs.environment import Environment
+from spark_jobs.session import EngineDown, connect, folder_of, restore_catalogue, schema, settle, version
+
+ROOT = Path(__file__).resolve().parents[2]
+# Of pyspark and deltalake; none is ours to mend.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+def test_an_engine_that_is_down_is_refused_with_what_to_do() -> None:
+    with pytest.raises(EngineDown) as caught, connect("sc://127.0.0.1:1", "", patience_seconds=0.1):
+        pass
+    assert caught.value.where == "sc://127.0.0.1:1"
+    assert "Connection refused" in caught.value.found
+    assert "./kho up" in caught.value.remedy
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(Refusal, match="no address"), connect("localhost", ""):
+        pass
+
+
+def test_a_table_that_is_not_there_has_no_version_and_no_schema(tmp_path: Path) -> None:
+    assert version(str(tmp_path), "city.wards") is None
+    assert schema(str(tmp_path), "city.wards") is None
+    (folder_of(str(tmp_path), "city.wards") / "_delta_log").mkdir(parents=True)
+    assert version(str(tmp_path), "city.wards") is None
+
+
+def test_version_and_schema_are_read_without_the_engine(corner: Environment) -> None:
+    table = f"test_{uuid4().hex[:8]}.things"
+    with connect(corner.engine, corner.warehouse) as spark:
+        settle(spark, corner.warehouse, table)
+        spark.sql(f"create table {table} (a string, b int, c bigint, d date) using delta")
+        spark.sql(f"insert into {table} values ('x', 1, 2, null)")
+    assert version(corner.warehouse, table) == 1
+    assert schema(corner.warehouse, table) == {"a": "string", "b": "integer", "c": "long", "d": "date"}
+
+
+def test_a_table_the_catalogue_knows_but_whose_folder_is_gone_can_be_made_again(corner: Environment) -> None:
+    table = f"test_{uuid4().hex[:8]}.things"
+    with connect(corner.engine, corner.warehouse) as spark:
+        settle(spark, corner.warehouse, table)
+        spark.sql(f"create table {table} (a string) using delta")
+        folder = folder_of(corner.warehouse, table)
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        settle(spark, corner.warehouse, table)
+        spark.sql(f"create table {table} (b int) using delta")
+        restore_catalogue(spark, corner.warehouse)
+        assert spark.table(table).columns == ["b"]
+
+
+def test_a_step_with_nothing_to_do_imports_neither_spark_nor_pandas() -> None:
+    """Nothing new must cost milliseconds: all eight steps together are to take less than 3 s."""
+    steps = ("fetch", "ingest", "promote", "protect", "export")
+    heavy = ("pyspark", "pandas", "pyarrow", "great_expectations", "grpc", "fsspec")
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys\nfor step in {steps}: __import__('spark_jobs.' + step)\n"
+            f"print([name for name in {heavy} if name in sys.modules])",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "[]"
