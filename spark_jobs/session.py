@@ -116,9 +116,10 @@ def settle(spark: SparkSession, warehouse: str, table: str) -> None:
 
     Only for the one step that writes `table`, while it holds its lock.
     """
-    schema_name = table.partition(".")[0]
+    schema_name, _, name = table.partition(".")
     spark.sql(f"create schema if not exists {schema_name}")
-    is_known = spark.catalog.tableExists(table)
+    # Not `tableExists`: it raises when the catalogue knows a table whose folder is gone.
+    is_known = name in {row["tableName"] for row in spark.sql(f"show tables in {schema_name}").collect()}
     if version(warehouse, table) is not None:
         if not is_known:
             _adopt(spark, warehouse, table)

@@ -70,8 +70,10 @@ def test_a_step_with_nothing_to_do_imports_neither_spark_nor_pandas() -> None:
         [
             sys.executable,
             "-c",
-            f"import sys\nfor step in {steps}: __import__('spark_jobs.' + step)\n"
-            f"print([name for name in {heavy} if name in sys.modules])",
+            (
+                f"import sys\nfor step in {steps}: __import__('spark_jobs.' + step)\n"
+                f"print([name for name in {heavy} if name in sys.modules])"
+            ),
         ],
         cwd=ROOT,
         capture_output=True,
