@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from quality.contract import load_all
@@ -105,6 +107,14 @@ def build(stack: Stack, project: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False, timeout=300)
 
 
+def eventually(fact: Callable[[], object]) -> bool:
+    """Whether it comes true within two minutes."""
+    deadline = time.monotonic() + 120
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return bool(fact())
+
+
 def ask(stack: Stack, query: str) -> list[tuple[object, ...]]:
     with connect(stack.env["KHO_ENGINE"], stack.env["KHO_WAREHOUSE"]) as spark:
         return [tuple(row) for row in spark.sql(query).collect()]
@@ -128,7 +138,7 @@ def test_the_yearbooks_become_the_citys_figures(built: Stack) -> None:
 
 def test_each_list_is_a_draft_with_all_its_rows(built: Stack) -> None:
     counts = {
-        name: ask(built, f"select count(*) from draft.{name}")[0][0]  # noqa: S608
+        name: ask(built, f"select count(*) from draft.{name}")[0][0]
         for name in ("provinces", "former_provinces", "wards", "diseases", "disease_cases")
     }
     assert counts == {
@@ -196,3 +206,17 @@ def test_a_test_that_fails_shows_the_rows_it_found(bad_raw: Stack) -> None:
     assert "reported_province='Bình Dương', year=2026" in failed.stderr
     after = read_mark(bad_raw.settings.lake, "build", "draft.disease_cases")
     assert before == after, "a build that failed must not count as done"
+
+
+def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: Stack) -> None:
+    shutil.rmtree(built.settings.lake / "marks" / "build")
+    killed = subprocess.Popen([sys.executable, "-m", "spark_jobs.build"], env=built.env)
+    assert eventually(psutil.Process(killed.pid).children)
+    (dbt,) = psutil.Process(killed.pid).children()
+    with pytest.raises(psutil.TimeoutExpired):
+        dbt.wait(8)  # by then it makes tables
+    killed.kill()
+    killed.wait()
+    assert eventually(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
+    assert not (built.settings.lake / "marks" / "build").exists()
+    assert "5 drafts" in built.kho("build").stdout
