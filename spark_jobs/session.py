@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Never collected: the finalizer of a session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the
 # garbage collector happens to run it in a thread of that very pool, the process hangs for ever (seen in `promote`).
 _KEPT: list[Any] = []
+_GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|NO_ACTIVE_SESSION|Connection re")
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
 
 
@@ -37,7 +38,7 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
     call this only when there is work to do.
     """
     _await_engine(engine, patience_seconds)
-    from pyspark.errors.exceptions.connect import SparkConnectGrpcException  # noqa: PLC0415
+    from pyspark.errors.exceptions.connect import SparkConnectException  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
     from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
 
@@ -50,8 +51,8 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
         spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
         restore_catalogue(spark, warehouse)
         yield spark
-    except SparkConnectGrpcException as error:
-        if not re.search("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|Connection re", str(error)):
+    except SparkConnectException as error:
+        if not _GONE.search(str(error)):
             raise
         raise EngineDown(
             "the engine went away in the middle",

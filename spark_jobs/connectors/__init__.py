@@ -31,7 +31,7 @@ class Connector(Protocol):
         """The file's bytes, all of them. Raises StillBeingWritten when it is no longer what was offered."""
 
 
-class StillBeingWritten(Exception):  # noqa: N818  it names the fact
+class StillBeingWritten(Exception):
     """The department is at work on this file; the next run takes it."""
 
 

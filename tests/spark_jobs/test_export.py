@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -24,9 +22,9 @@ from spark_jobs.personal import PersonalData
 from spark_jobs.promote import promote
 from spark_jobs.protect import protect
 from spark_jobs.verdicts import NotPassed
+from tests.spark_jobs.processes import start
 from tests.spark_jobs.verdicts import check
 
-ROOT = Path(__file__).resolve().parents[2]
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -96,42 +94,14 @@ def test_personal_data_in_an_allowed_column_stops_the_export_and_leaves_nothing(
     assert list((corner.lake / "exports").rglob("*")) == [corner.lake / "exports" / clinics.name]
 
 
-START_EXPORT = """
-import pathlib, pickle, resource, sys
-from quality.refusal import run
-from spark_jobs import export
-contract, environment, largest = pickle.loads(sys.stdin.buffer.read())
-if largest:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-sys.exit(run(lambda: export.export([contract.table], {contract.table: contract}, environment)))
-"""
-
-
-def start_export(contract: Contract, corner: Environment, largest_file: int | None = None) -> subprocess.Popen[bytes]:
-    """An export as a process of its own, with the file size that its user may write limited as a full disk would."""
-    import pickle  # noqa: PLC0415
-
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", START_EXPORT],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdin
-    process.stdin.write(pickle.dumps((contract, corner, largest_file)))
-    process.stdin.close()
-    process.stdin = None
-    return process
-
-
 def test_a_full_disk_and_a_kill_leave_nothing_and_the_next_run_finishes(
     draft: Draft, clinics: Contract, corner: Environment
 ) -> None:
     rows = ", ".join(f"({number}, '{'Bệnh viện ' * 20}', 1, null)" for number in range(1_000))
     draft(rows)
     opened(clinics, corner)
-    limited = start_export(clinics, corner, largest_file=100_000)
+    arguments = ([clinics.table], {clinics.table: clinics}, corner)
+    limited = start("spark_jobs.export", "export", *arguments, largest_file=100_000)
     _, told = limited.communicate(timeout=120)
     assert limited.returncode == 1
     assert "could not be written" in told.decode()
@@ -141,7 +111,7 @@ def test_a_full_disk_and_a_kill_leave_nothing_and_the_next_run_finishes(
 
     half = exports / ".0.part" / f"{clinics.name}.csv"
     for stop, code in ((signal.SIGINT, 1), (signal.SIGKILL, -signal.SIGKILL)):
-        stopped = start_export(clinics, corner)
+        stopped = start("spark_jobs.export", "export", *arguments)
         while not half.exists() and stopped.poll() is None:
             os.sched_yield()
         stopped.send_signal(stop)

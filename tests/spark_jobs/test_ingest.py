@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -16,6 +18,7 @@ from spark_jobs.ingest import DeliveryRefused, Options, ingest, refuse_loss
 from spark_jobs.layouts import ExtractMismatch, Reading
 from spark_jobs.session import connect, folder_of, settle, version
 from tests.spark_jobs.books import Cell, sheet, zeros
+from tests.spark_jobs.processes import start
 
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -189,6 +192,28 @@ def test_a_correction_that_lost_provinces_is_refused_until_a_person_says_so(
     assert ask(f"select count(*) from {raw.table_of(reports)}") == [(36,)]
     ingested(reports, corner, allow_loss=True)
     assert ask(f"select count(*) from {raw.table_of(reports)}") == [(12,)]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_an_ingest_stopped_in_the_middle_is_finished_by_the_next(
+    deliver: Deliver, reports: Contract, corner: Environment, ask: Ask, stop: signal.Signals
+) -> None:
+    for year in range(2013, 2017):
+        deliver({"SXH": sheet({"Hà Nội": with_cell(0, year)})}, year)
+    stopped = start("spark_jobs.ingest", "ingest", reports, corner, Options())
+    while not version(corner.warehouse, raw.table_of(reports)) and stopped.poll() is None:
+        time.sleep(0.05)
+    stopped.send_signal(stop)
+    stopped.communicate(timeout=60)
+    assert stopped.returncode == (1 if stop == signal.SIGINT else -signal.SIGKILL)
+    ingested(reports, corner)
+    table = raw.table_of(reports)
+    assert ask(f"select year, count(*), sum(cases) from {table} group by year order by year") == [
+        (2013, 12, 2013),
+        (2014, 12, 2014),
+        (2015, 12, 2015),
+        (2016, 12, 2016),
+    ]
 
 
 def test_what_a_killed_creation_left_is_cleared(deliver: Deliver, reports: Contract, corner: Environment) -> None:
