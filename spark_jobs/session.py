@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
     from pyspark.sql import SparkSession  # noqa: PLC0415
     from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
 
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")  # told below, once and in words
     logging.getLogger("SQLQueryContextLogger").disabled = True  # prints every failed query's Java stack on stderr
     spark: Any = None
     try:
@@ -57,7 +59,7 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
         raise EngineDown(
             "the engine went away in the middle",
             where=engine,
-            found=str(error).strip().partition("\n")[0],
+            found=_said(str(error)),
             remedy="run the same command again, what was finished stays; `./kho logs engine` says why",
         ) from error
     finally:
@@ -134,6 +136,12 @@ def _adopt(spark: SparkSession, warehouse: str, table: str) -> None:
     if version(warehouse, table) is not None:
         location = str(folder_of(warehouse, table)).replace("\\", "\\\\").replace("'", "\\'")
         spark.sql(f"create table if not exists {table} using delta location '{location}'")
+
+
+def _said(error: str) -> str:
+    """What gRPC says happened, without its own wrapping."""
+    details = re.search(r'details = "(.+?)"', error)
+    return details[1] if details else error.strip().partition("\n")[0]
 
 
 def _await_engine(engine: str, patience_seconds: float) -> None:
