@@ -34,8 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("demo", help="all set-up, all services, and the real yearbooks carried to the portal")
-    test = commands.add_parser("test", help="all set-up and every test; arguments go to pytest")
-    test.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("test", help="all set-up and every test; what follows goes to pytest", add_help=False)
     commands.add_parser("up", help="start all services and wait until each has answered")
     commands.add_parser("down", help="stop them; no process is left")
     commands.add_parser("status", help="each service's state, pid, port, memory and address")
@@ -100,7 +99,9 @@ def _test(settings: Settings, arguments: list[str]) -> None:
 def main() -> None:
     """Do what the first word says."""
     parser = _parser()
-    given = parser.parse_args()
+    given, rest = parser.parse_known_args()
+    if rest and given.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     settings = read_settings()
     commands: dict[str, Callable[[], None]] = {
         "up": lambda: _up(settings),
@@ -109,7 +110,7 @@ def main() -> None:
         "doctor": lambda: _doctor(settings),
         "demo": lambda: _demo(settings),
         "logs": lambda: _logs(settings, given.service, follow=given.follow),
-        "test": lambda: _test(settings, given.arguments),
+        "test": lambda: _test(settings, rest),
         "help": parser.print_help,
     }
     commands[given.command]()
