@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from infra.settings import ROOT, Settings
@@ -86,10 +87,10 @@ def _install_environment(settings: Settings, name: str) -> None:
     with _phase(f"environment {name}"):
         stamp.unlink(missing_ok=True)
         if not settings.python(name).exists():
-            _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(settings.tools / name)], settings)
+            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(settings.tools / name)], settings)
         options = ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
         python = str(settings.python(name))
-        _run([*uv, "pip", "sync", "--quiet", *options, "--python", python, str(LOCKS / f"{name}.txt")], settings)
+        _run([uv, "pip", "sync", "--quiet", *options, "--python", python, str(LOCKS / f"{name}.txt")], settings)
         stamp.write_text(expected)
 
 
@@ -101,19 +102,30 @@ def _install_archives(settings: Settings) -> None:
         stamp.write_text(expected)
 
 
-def _uv(settings: Settings) -> list[str]:
-    """uv, the installer of all the rest, in an environment of its own; the only thing pip is asked for."""
+def _uv(settings: Settings) -> str:
+    """uv, the installer of all the rest, in a folder of its own; the only thing pip is asked for."""
     home = settings.tools / "uv"
-    python = home / "bin" / "python"
-    if not (home / "bin" / "uv").exists():
+    program = home / "bin" / "uv"
+    if not program.exists():
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCKS / "uv.txt")]
         with _phase("installer"):
-            _run([sys.executable, "-m", "venv", "--clear", str(home)], settings, remedy="install Python's venv module")
-            options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
-            _run([str(python), "-m", "pip", "install", *options, "-r", str(LOCKS / "uv.txt")], settings)
-    return [str(python), "-m", "uv"]
+            if find_spec("ensurepip"):
+                _run([sys.executable, "-m", "venv", "--clear", str(home)], settings)
+                _run([str(home / "bin" / "python"), "-m", "pip", "install", *options], settings)
+            elif find_spec("pip"):  # some distributions part Python from its ensurepip
+                _run([sys.executable, "-m", "pip", "install", "--target", str(home), *options], settings)
+            else:
+                raise SetupFailed(
+                    "this Python can install nothing",
+                    where=sys.executable,
+                    expected="its module ensurepip, or pip",
+                    found="neither",
+                    remedy="install one of them (Debian: python3-venv or python3-pip), then run the same command again",
+                )
+    return str(program)
 
 
-def _run(argv: list[str], settings: Settings, remedy: str = "") -> None:
+def _run(argv: list[str], settings: Settings) -> None:
     environment = {**os.environ, "UV_CACHE_DIR": str(settings.tools / "cache"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, env=environment, text=True, capture_output=True, check=False)
     if done.returncode:
@@ -122,5 +134,5 @@ def _run(argv: list[str], settings: Settings, remedy: str = "") -> None:
             "set-up stopped",
             where=" ".join(argv),
             found="\n".join((done.stderr or done.stdout).strip().splitlines()[-8:]),
-            remedy=remedy or "see to the network or the disk, then run the same command again: it goes on from here",
+            remedy="see to the network or the disk, then run the same command again: it goes on from here",
         )

@@ -60,9 +60,12 @@ def up(settings: Settings) -> None:
         failed = threading.Event()
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             starts = [pool.submit(_start, settings, service, answered, failed) for service in SERVICES.values()]
-            for start in starts:
-                if error := start.exception():
-                    raise error
+            try:
+                for start in starts:
+                    if error := start.exception():
+                        raise error
+            finally:  # Ctrl-C too: nobody goes on waiting
+                failed.set()
 
 
 def down(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import re
 import socket
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
-# Never collected: the finalizer of a session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the
-# garbage collector happens to run it in a thread of that very pool, the process hangs for ever (seen in `promote`).
+# The session of each engine, one a process: opening one takes a second. None is ever collected: the finalizer of a
+# session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the garbage collector happens to run it
+# in a thread of that very pool, the process hangs for ever (seen in `promote`).
+_OPEN: dict[str, Any] = {}
 _KEPT: list[Any] = []
 _GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|NO_ACTIVE_SESSION|Connection re")
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
@@ -33,27 +36,25 @@ class EngineDown(Refusal):
 
 @contextmanager
 def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[SparkSession]:
-    """A Spark Connect session, closed at the end. Tables that a lost catalogue forgot are known again.
+    """A Spark Connect session, this process's own, open until it ends. Tables that a lost catalogue forgot are known.
 
     `engine` is `sc://host:port`, `warehouse` the folder of the Delta tables. Importing pyspark takes a second:
     call this only when there is work to do.
     """
     _await_engine(engine, patience_seconds)
     from pyspark.errors.exceptions.connect import SparkConnectException  # noqa: PLC0415
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-    from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
 
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")  # told below, once and in words
     logging.getLogger("SQLQueryContextLogger").disabled = True  # prints every failed query's Java stack on stderr
-    spark: Any = None
     try:
-        spark = SparkSession.builder.remote(engine).create()
-        _KEPT.append(spark)
-        # The default policy retries for more than ten minutes, silently.
-        spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
-        restore_catalogue(spark, warehouse)
-        yield spark
+        try:
+            restore_catalogue(_OPEN[engine], warehouse)
+        except (KeyError, SparkConnectException):  # none yet, or one of an engine that was started anew since
+            _open(engine)
+            restore_catalogue(_OPEN[engine], warehouse)
+        yield _OPEN[engine]
     except SparkConnectException as error:
+        _OPEN.pop(engine, None)
         if not _GONE.search(str(error)):
             raise
         raise EngineDown(
@@ -62,10 +63,24 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
             found=_said(str(error)),
             remedy="run the same command again, what was finished stays; `./kho logs engine` says why",
         ) from error
-    finally:
-        if spark is not None:
-            with suppress(Exception):  # an engine that died has forgotten the session already
-                spark.stop()
+
+
+def _open(engine: str) -> None:
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+    from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
+
+    spark: Any = SparkSession.builder.remote(engine).create()
+    # The default policy retries for more than ten minutes, silently.
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
+    _OPEN[engine] = spark
+    _KEPT.append(spark)
+
+
+@atexit.register
+def _close() -> None:
+    for spark in _OPEN.values():
+        with suppress(Exception):  # an engine that died has forgotten the session already
+            spark.stop()
 
 
 def version(warehouse: str, table: str) -> int | None:

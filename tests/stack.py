@@ -42,6 +42,16 @@ class Stack:
                     found.append(process)
         return found
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a `./kho` command and return while it runs."""
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "kho"), *arguments],
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def kho(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `./kho` against this installation. With `check`, a failure fails the test with what was printed."""
         done = subprocess.run(

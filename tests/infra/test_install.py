@@ -1,6 +1,8 @@
 import json
 import re
 import subprocess
+import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,22 @@ def test_an_interrupted_set_up_goes_on(settings: Settings) -> None:
     assert install.missing(settings, "small") == ["small"]
     install.install(settings, "small")
     assert _installed(settings) == "2.1.0"
+
+
+def test_a_python_without_ensurepip_installs_by_its_pip(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "has-pip", with_pip=True)
+    monkeypatch.setattr(install, "find_spec", lambda name: None if name == "ensurepip" else name)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "has-pip" / "bin" / "python"))
+    install.install(settings, "small")
+    assert _installed(settings) == "2.1.0"
+
+
+def test_a_python_that_can_install_nothing_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "find_spec", lambda _: None)
+    with pytest.raises(install.SetupFailed, match=r"(?s)can install nothing.*python3-venv"):
+        install.install(settings, "small")
 
 
 def test_a_package_with_another_hash_is_refused(settings: Settings) -> None:

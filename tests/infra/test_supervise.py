@@ -93,3 +93,16 @@ def test_a_killed_service_comes_back_by_itself(published: Stack, name: str) -> N
 def test_after_all_that_the_flow_goes_on(published: Stack) -> None:
     published.kho("up")
     assert "done in" in published.kho("demo").stdout
+
+
+def test_an_interrupted_start_ends_at_once_and_the_next_finishes_it(stack: Stack) -> None:
+    stack.kho("down")
+    assert not stack.processes()
+    starting = stack.start("up")
+    time.sleep(3)  # in the middle of things, wherever that is
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate(timeout=30)
+    assert starting.returncode == 1
+    assert "stopped by you" in said
+    stack.kho("up")
+    assert "wrong" not in stack.kho("doctor").stdout
