@@ -13,7 +13,7 @@ TOOLS = {
     "ruff": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy"],
-    "sqlfluff": ["sqlfluff", "lint", "dbt"],
+    "sqlfluff": ["sqlfluff", "lint", "dbt/models", "dbt/tests"],
     "import-linter": ["lint-imports"],
 }
 

@@ -1,5 +1,6 @@
 import ast
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,21 @@ def test_airflow_reads_every_dag_without_an_error(stack: Stack) -> None:
     assert api.import_errors() == []
 
 
-def test_one_past_period_is_delivered_again_from_the_forms_param(published: Stack) -> None:
+def test_a_backfill_of_one_period_takes_that_one_and_wakes_city_and_portal(published: Stack) -> None:
+    inbox, extracts = (Path(published.env[name]) for name in ("KHO_SOURCE_HEALTH", "KHO_LAKE"))
+    for year in ("2012", "2013"):  # both delivered anew: the same tables, in a file that is a little longer
+        with (inbox / f"Nien giam {year}r.xls").open("ab") as book:
+            book.write(bytes(512))
+    delivered = {year: extracts / "extracts" / "health" / "disease_cases" / year for year in ("2012", "2013")}
+    before = {year: len(list(folder.iterdir())) for year, folder in delivered.items()}
     api = Airflow(published.settings)
     run = api.trigger("health", period="2012")
     finish(api, run, RUN_SECONDS)
-    assert any("health.disease_cases 2012" in line for line in api.log(run, "fetch_disease_cases"))
-    assert not any("health.disease_cases 2013" in line for line in api.log(run, "fetch_disease_cases"))
+    for dag in ("city", "portal"):
+        run = until(RUN_SECONDS, f"{dag} wakes", partial(api.woken_by, run, dag))
+        finish(api, run, RUN_SECONDS)
+    after = {year: len(list(folder.iterdir())) for year, folder in delivered.items()}
+    assert after == {"2012": before["2012"] + 1, "2013": before["2013"]}
 
 
 def test_a_period_that_does_not_exist_fails_with_the_steps_own_words(published: Stack) -> None:
