@@ -1,7 +1,8 @@
 """Where everything is: folders, ports, secrets, and the environment that the steps are given.
 
 Read once, at the start of a command. `KHO_HOME` moves all state, `KHO_TOOLS` the installed environments,
-`KHO_PORT_BASE` all ports, `KHO_PORT_<SERVICE>` one of them.
+`KHO_PORT_BASE` all ports, `KHO_PORT_<SERVICE>` one of them, `KHO_SOURCE_HEALTH` is the folder into which the
+Department of Health delivers.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Settings:
     home: Path
     tools: Path
     ports: Mapping[str, int]
+    source_health: Path
 
     @property
     def lake(self) -> Path:
@@ -89,7 +91,7 @@ class Settings:
         fresh.replace(path)
 
     def environment(self) -> dict[str, str]:
-        """The variables that `spark_jobs`, `dbt` and `portal_sync` read, and nothing of ours besides."""
+        """The variables that `spark_jobs`, `dbt` and `portal_sync` read."""
         token = self.home / "secrets" / "publisher-token"
         return {
             "KHO_HOME": str(self.home),
@@ -99,7 +101,7 @@ class Settings:
             "KHO_THRIFT_PORT": str(self.ports["thrift"]),
             "KHO_PORTAL_URL": self.portal_url,
             "KHO_PORTAL_TOKEN": token.read_text() if token.exists() else "",
-            "KHO_SOURCE_HEALTH": os.environ.get("KHO_SOURCE_HEALTH", str(self.home / "departments" / "health")),
+            "KHO_SOURCE_HEALTH": str(self.source_health),
         }
 
 
@@ -109,7 +111,8 @@ def read_settings() -> Settings:
     tools = Path(os.environ.get("KHO_TOOLS", home / "tools")).resolve()
     base = _port("KHO_PORT_BASE", PORT_BASE)
     ports = {name: _port(f"KHO_PORT_{name.upper()}", base + offset) for name, offset in PORTS.items()}
-    return Settings(home, tools, ports)
+    source_health = Path(os.environ.get("KHO_SOURCE_HEALTH", home / "departments" / "health"))
+    return Settings(home, tools, ports, source_health)
 
 
 def _port(variable: str, default: int) -> int:

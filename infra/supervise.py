@@ -30,6 +30,7 @@ START_SECONDS = 180  # under load, starts that take 10 s took 50 s
 STOP_SECONDS = 60
 POLL_SECONDS = 0.3
 RUNNING = "RUNNING"
+WATCH = "watch"
 DEAD = {"FATAL", "EXITED", "BACKOFF"}
 
 
@@ -72,7 +73,7 @@ def down(settings: Settings) -> None:
     """Stop everything, those that need others first; leave no process of this installation."""
     if _pid(settings):
         with _connection(settings) as supervisor:
-            for wave in _waves():
+            for wave in [[WATCH], *_waves()]:
                 _stop(supervisor, wave)
             supervisor.supervisor.shutdown()
         deadline = time.monotonic() + STOP_SECONDS
@@ -85,9 +86,21 @@ def states(settings: Settings) -> list[State]:
     """Every service, running or not."""
     if not _pid(settings):
         return [State(name, "STOPPED", 0, 0) for name in SERVICES]
+    rows = sorted(_rows(settings).items())
+    return [State(name, row["statename"], row["pid"], _memory(row["pid"])) for name, row in rows]
+
+
+def ages(settings: Settings) -> dict[str, float]:
+    """Of every service that runs, how many seconds it has."""
+    rows = _rows(settings).items()
+    return {name: row["now"] - row["start"] for name, row in rows if row["statename"] == RUNNING}
+
+
+def restart(settings: Settings, name: str) -> None:
+    """Stop one service, by force if need be, and start it."""
     with _connection(settings) as supervisor:
-        known = {row["name"]: row for row in supervisor.supervisor.getAllProcessInfo()}
-    return [State(name, row["statename"], row["pid"], _memory(row["pid"])) for name, row in sorted(known.items())]
+        _stop(supervisor, [name])
+        _ask_to_start(supervisor, name)
 
 
 def port_holder(port: int) -> str | None:
@@ -177,6 +190,11 @@ def _configuration(settings: Settings) -> str:
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
     python = str(settings.python("lake")).replace("%", "%%")
+    lines += [
+        f"[program:{WATCH}]",
+        f'command="{python}" -m infra.watch',
+        *(f'environment=KHO_SERVICE="{WATCH}"', "redirect_stderr=true", f"stdout_logfile=../logs/{WATCH}.log"),
+    ]
     for name, service in SERVICES.items():
         lines += [
             f"[program:{name}]",
@@ -222,14 +240,21 @@ def _connection(settings: Settings) -> Iterator[Any]:
         yield proxy
 
 
+def _rows(settings: Settings) -> dict[str, dict[str, Any]]:
+    with _connection(settings) as supervisor:
+        return {row["name"]: row for row in supervisor.supervisor.getAllProcessInfo() if row["name"] in SERVICES}
+
+
 def _states(supervisor: Any) -> dict[str, str]:
     return {row["name"]: row["statename"] for row in supervisor.supervisor.getAllProcessInfo()}
 
 
 def _stop(supervisor: Any, names: list[str]) -> None:
+    """All of them at once. A supervisor that an older version of ours started may not know every name."""
+    names = [name for name in names if name in _states(supervisor)]
     for name in names:
         try:
-            supervisor.supervisor.stopProcess(name, False)  # noqa: FBT003 - all of a wave at once
+            supervisor.supervisor.stopProcess(name, False)  # noqa: FBT003 - do not wait for one after the other
         except Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise

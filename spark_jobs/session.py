@@ -104,7 +104,7 @@ def delta_table(warehouse: str, table: str) -> DeltaTable | None:
     from deltalake.exceptions import TableNotFoundError  # noqa: PLC0415
 
     try:
-        return DeltaTable(str(folder), without_files=True)
+        return DeltaTable(str(folder))
     except TableNotFoundError:
         return None  # its creation was killed before the first commit
 

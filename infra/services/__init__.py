@@ -33,7 +33,8 @@ class Service:
     `prepare` runs when everything in `needs` is ready and before the service starts; it must be safe to run again
     and cheap when there is nothing to do. `ready` asks the service a real request of its own: None when it answered
     as it should, else one line that says what was expected and found; it must not take more than seconds.
-    `ports` are keys of `infra.settings.PORTS`. After `stop_seconds` a service that did not obey is killed.
+    `ports` are keys of `infra.settings.PORTS`. After `stop_seconds` a service that did not obey is killed;
+    after `patience_seconds` without an answer it is started again.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Service:
     prepare: Callable[[Settings], None] = nothing
     stop_signal: str = "TERM"
     stop_seconds: int = 20
+    patience_seconds: int = 60
 
 
 def mark_start(settings: Settings, name: str) -> None:

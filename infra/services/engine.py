@@ -120,4 +120,13 @@ def _ask_connect(port: int) -> str | None:
     return None if answer.spark_version.version else "Connect: no version in the answer"
 
 
-SERVICE = Service("engine", _command, _ready, ports=("thrift", "connect"), prepare=_prepare, stop_seconds=30)
+# Patient: at full load the engine may be slow to answer, and a restart would kill the work it does.
+SERVICE = Service(
+    "engine",
+    _command,
+    _ready,
+    ports=("thrift", "connect"),
+    prepare=_prepare,
+    stop_seconds=30,
+    patience_seconds=900,
+)
