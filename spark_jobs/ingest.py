@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from spark_jobs.session import connect
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SHOWN = 5  # rejected rows in a message; all of them are in the table
+SHOWN = 5  # rejected rows, or lost provinces of a sheet, in a message
 
 
 @dataclass(frozen=True)
@@ -138,14 +138,14 @@ class _Job:
         tolerated = self.contract.delivery.rejected_at_most_pct if self.contract.delivery else 0
         if not broken or 100 * len(broken) <= tolerated * len(rows):
             return
-        first = [(rows[index], rule) for index, rules in sorted(broken.items()) for rule in rules][:SHOWN]
-        samples = "\n".join(f"    {line}" for line in _lines(self.contract, first))
+        every = [(rows[index], rule) for index, rules in sorted(broken.items()) for rule in rules]
+        samples = "\n".join(f"    {line}" for line in _lines(self.contract, _telling(every)))
         remedies = sorted({rule.remedy for rules in broken.values() for rule in rules if rule.remedy})
         raise DeliveryRefused(
             f"{self.contract.table} {extract.period} is refused: {len(broken):,} of {len(rows):,} rows break a rule",
             where=str(extract.path(self.environment.lake)),
             expected=f"at most {tolerated:g} % (rejected_at_most_pct of {self.contract.path.name})",
-            found=f"{100 * len(broken) / len(rows):.2f} %, the first of them:\n{samples}",
+            found=f"{100 * len(broken) / len(rows):.2f} %, for example:\n{samples}",
             remedy="; ".join(
                 [
                     "ask the department for a corrected file",
@@ -160,7 +160,7 @@ def refuse_loss(found: Reading, before: Reading, where: str) -> None:
     """A correction reports on everything that the version before it reported on, or a person says that it need not."""
     lost_sheets = sorted(before.units.keys() - found.units.keys())
     lost_units = [
-        f"{', '.join(sorted(lost))} (sheet {sheet})"
+        f"{_some(sorted(lost))} (sheet {sheet})"
         for sheet, units in sorted(found.units.items())
         if (lost := before.units.get(sheet, frozenset()) - units)
     ]
@@ -175,6 +175,17 @@ def refuse_loss(found: Reading, before: Reading, where: str) -> None:
             remedy="ask the department for the complete file; if the loss is meant, run `./kho ingest --allow-loss`; "
             "the last good version stays",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _telling(broken: Sequence[tuple[Row, Rule]]) -> list[tuple[Row, Rule]]:
+    """A few that tell the most: the first to break each rule, then others, in the order of the file."""
+    firsts = {(rule.column, rule.name): number for number, (_, rule) in reversed(list(enumerate(broken)))}
+    ranked = sorted(range(len(broken)), key=lambda number: (number not in firsts.values(), number))
+    return [broken[number] for number in sorted(ranked[:SHOWN])]
 
 
 def _lines(contract: Contract, broken: Iterable[tuple[Row, Rule]]) -> list[str]:
