@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 from psycopg import sql
+from valkey.exceptions import ValkeyError
 
 from infra.services import Command, Service, postgres, solr, valkey
 from infra.settings import ROOT, Settings
@@ -313,25 +314,16 @@ def _ready(settings: Settings) -> str | None:
     return None if found == expected else f"expected the portal {expected}, found {found}"
 
 
-# The pids of all workers that stand in the queue's register.
-_WORKERS = """
-local lines = {}
-for _, key in ipairs(redis.call('smembers', 'rq:workers')) do
-  table.insert(lines, redis.call('hget', key, 'pid') or '')
-end
-return table.concat(lines, ' ')
-"""
-
-
 def _jobs_ready(settings: Settings) -> str | None:
     """Ask the queue who works for it: one of them must be alive on this machine."""
     try:
-        (answer,) = valkey.ask(settings, ("EVAL", _WORKERS, "0"))
-    except OSError as error:
+        ask = valkey.client(settings).execute_command
+        pids = [pid for worker in ask("SMEMBERS", "rq:workers") if (pid := ask("HGET", worker, "pid"))]
+    except ValkeyError as error:
         return f"expected a worker in the queue's register, found: {error}"
-    if any(_is_worker(int(pid)) for pid in answer.split()):
+    if any(_is_worker(int(pid)) for pid in pids):
         return None
-    return f"expected a living worker in the queue's register, found {answer or 'none'}"
+    return f"expected a living worker in the queue's register, found {' '.join(pids) or 'none'}"
 
 
 def _is_worker(pid: int) -> bool:

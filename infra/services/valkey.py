@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import valkey
 
 from infra.services import Command, Service
 from infra.settings import Settings
@@ -10,35 +10,11 @@ from infra.settings import Settings
 _TIMEOUT_S = 3
 
 
-def ask(settings: Settings, *commands: tuple[str, ...]) -> list[str]:
-    """Send some commands after our password; their answers. OSError when there is no server or it refuses.
-
-    Plain RESP over a socket: the lake environment needs no client library for a ping.
-    """
-    requests = [("AUTH", settings.secret("valkey")), *commands]
-    with (
-        socket.create_connection(("127.0.0.1", settings.ports["valkey"]), timeout=_TIMEOUT_S) as connection,
-        connection.makefile("rb") as answers,
-    ):
-        connection.sendall(b"".join(_encode(words) for words in requests))
-        return [_decode(answers.readline(), answers.read) for _ in requests][1:]
-
-
-def _encode(words: tuple[str, ...]) -> bytes:
-    parts = [f"*{len(words)}\r\n".encode()]
-    for word in words:
-        raw = word.encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(raw), raw))
-    return b"".join(parts)
-
-
-def _decode(line: bytes, read: object) -> str:
-    kind, rest = line[:1], line[1:].strip().decode()
-    if kind == b"$" and rest != "-1" and callable(read):
-        return str(read(int(rest) + 2)[:-2].decode())
-    if kind == b"-":
-        raise ConnectionError(rest)
-    return rest
+def client(settings: Settings) -> valkey.Valkey:
+    """A client with our password. Its calls raise `valkey.exceptions.ValkeyError`."""
+    password = settings.secret("valkey")
+    port = settings.ports["valkey"]
+    return valkey.Valkey("127.0.0.1", port, password=password, socket_timeout=_TIMEOUT_S, decode_responses=True)
 
 
 def _prepare(settings: Settings) -> None:
@@ -76,10 +52,10 @@ def _command(settings: Settings) -> Command:
 
 def _ready(settings: Settings) -> str | None:
     try:
-        (answer,) = ask(settings, ("PING",))
-    except OSError as error:
-        return f"expected PONG from valkey with our password, found: {error}"
-    return None if answer == "PONG" else f"expected PONG from valkey, found {answer!r}"
+        answered = client(settings).ping()
+    except valkey.exceptions.ValkeyError as error:
+        return f"expected an answer from valkey to our password, found: {error}"
+    return None if answered else "expected an answer from valkey, found none"
 
 
 SERVICE = Service("valkey", _command, _ready, ports=("valkey",), prepare=_prepare)
