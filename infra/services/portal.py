@@ -12,7 +12,9 @@ import json
 import os
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from psycopg import sql
@@ -317,7 +319,7 @@ def _ready(settings: Settings) -> str | None:
 def _jobs_ready(settings: Settings) -> str | None:
     """Ask the queue who works for it: one of them must be alive on this machine."""
     try:
-        ask = valkey.client(settings).execute_command
+        ask: Callable[..., Any] = valkey.client(settings).execute_command
         pids = [pid for worker in ask("SMEMBERS", "rq:workers") if (pid := ask("HGET", worker, "pid"))]
     except ValkeyError as error:
         return f"expected a worker in the queue's register, found: {error}"
