@@ -43,6 +43,11 @@ def state(home: Path) -> tuple[list[str], list[str]]:
     return commits, sorted(f"{dataset['name']} {dataset['metadata_modified']}" for dataset in found)
 
 
+def say(line: str) -> None:
+    """Print at once, also into a file."""
+    print(line, flush=True)
+
+
 def main() -> None:
     """Measure, print a table, and leave nothing."""
     home = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp()) / "kho"
@@ -52,19 +57,19 @@ def main() -> None:
         nothing_to_published, printed = kho(home, "demo")
         for line in printed.splitlines():
             if re.search(r"\d s$|: \d+ s$|answers after", line):
-                print(f"    {line.strip()}")
-        print(f"nothing -> published, downloads included  {nothing_to_published:7.1f} s   (at most 480)")
+                say(f"    {line.strip()}")
+        say(f"nothing -> published, downloads included  {nothing_to_published:7.1f} s   (at most 480)")
         kho(home, "down")
-        print(f"warm ./kho up                             {kho(home, 'up')[0]:7.1f} s   (at most 90)")
+        say(f"warm ./kho up                             {kho(home, 'up')[0]:7.1f} s   (at most 90)")
         time.sleep(SETTLE_SECONDS)
         memory = int(re.findall(r"(\d+) MiB", kho(home, "status")[1])[-1])
-        print(f"everything idle                           {memory:7d} MiB (at most 5120)")
+        say(f"everything idle                           {memory:7d} MiB (at most 5120)")
         before = state(home)
         for _ in range(TIMES):
             parts = [kho(home, command)[0] for command in FLOW]
             single = ", ".join(f"{name} {seconds:.2f}" for name, seconds in zip(FLOW, parts, strict=True))
-            print(f"whole flow with nothing new               {sum(parts):7.2f} s   (at most 3)  {single}")
-        print(f"commits and datasets left as they were    {state(home) == before!s:>7}")
+            say(f"whole flow with nothing new               {sum(parts):7.2f} s   (at most 3)  {single}")
+        say(f"commits and datasets left as they were    {state(home) == before!s:>7}")
     finally:
         kho(home, "down")
         shutil.rmtree(home, ignore_errors=True)
