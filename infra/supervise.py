@@ -138,7 +138,8 @@ def _start(settings: Settings, service: Service, answered: dict[str, threading.E
             if _states(supervisor)[service.name] != RUNNING:
                 service.prepare(settings)
                 _ask_to_start(supervisor, service.name)
-            _wait_until_ready(settings, service, failed)
+            if not _is_ready_in_time(settings, service, failed):
+                return
         answered[service.name].set()
         print(f"  {service.name} answers after {time.monotonic() - began:.1f} s", flush=True)
     except BaseException:
@@ -154,7 +155,8 @@ def _ask_to_start(supervisor: Any, name: str) -> None:
             raise
 
 
-def _wait_until_ready(settings: Settings, service: Service, failed: threading.Event) -> None:
+def _is_ready_in_time(settings: Settings, service: Service, failed: threading.Event) -> bool:
+    """True when it has answered, False when another service failed or the user stopped us meanwhile."""
     deadline = time.monotonic() + START_SECONDS
     while (answer := service.ready(settings)) is not None:
         with _connection(settings) as supervisor:
@@ -168,7 +170,8 @@ def _wait_until_ready(settings: Settings, service: Service, failed: threading.Ev
                 remedy=f"read ./kho logs {service.name}; ./kho doctor looks for the usual causes",
             )
         if failed.wait(POLL_SECONDS):
-            return
+            return False
+    return True
 
 
 def last_lines(settings: Settings, name: str, count: int = 12) -> str:
