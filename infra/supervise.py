@@ -31,7 +31,6 @@ STOP_SECONDS = 60
 POLL_SECONDS = 0.3
 RUNNING = "RUNNING"
 WATCH = "watch"
-DEAD = {"FATAL", "EXITED", "BACKOFF"}
 
 
 class PortBusy(Refusal):

@@ -11,7 +11,7 @@ from infra import install
 from infra.archives import ArchiveMismatch, fetch
 from infra.settings import PORTS, Settings
 
-# The smallest real things to install: a package without dependencies and an archive of 4 kB.
+# The smallest real things to install: a package without dependencies and a small archive.
 PACKAGE = "iniconfig==2.1.0 --hash=sha256:9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"  # its wheel
 ARCHIVE = "io/delta/delta-storage/4.4.0/delta-storage-4.4.0.jar"
 
