@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from quality.catalogue import CONTRACTS, SLUG, Catalogue, Entry, read_catalogue
+from quality.delivery import FREQUENCIES, Delivery, read_delivery
 from quality.page import Mistake, Page, Text
 from quality.refusal import Refusal, run
 
@@ -36,18 +37,20 @@ __all__ = [
 
 SEEDS = Path(__file__).resolve().parents[1] / "dbt" / "seeds"
 CITY = "city"
-TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp")
+TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "geometry")
 NUMBERS = ("int", "bigint", "double")
 PERSONAL = ("none", "basic", "sensitive")  # the classes of Law 91/2025/QH15; there is no default
 LEVELS = ("critical", "warning")
-MODES = ("snapshot", "period", "changes")
-FREQUENCIES = ("day", "week", "month", "quarter", "year", "irregular", "never")
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL cuts identifiers at 63 bytes; names that begin with _ are the lake's own
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `required`: never empty. `level`: what happens when a value breaks a rule of this column."""
+    """One column. `required`: never empty. `level`: what happens when a value breaks a rule of this column.
+
+    `heading`: what a department's files call it, any of them; compared without case, accents and line breaks.
+    A geometry is well-known binary (WKB).
+    """
 
     name: str
     type: str
@@ -60,6 +63,12 @@ class Column:
     matches: str = ""
     refers_to: str = ""  # "schema.table.column"; schema `reference` is a seed of dbt
     level: str = "critical"
+    heading: tuple[str, ...] = ()
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """What it may be called in a file."""
+        return self.heading or (self.name,)
 
 
 @dataclass(frozen=True)
@@ -83,23 +92,6 @@ class Portal:
     source: Source
     tags: tuple[Text, ...]
     cautions: tuple[Text, ...]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """How a department delivers.
-
-    `source` is the kind of place (the word is `from`), `files` a regular expression that a whole file name must
-    match, with a group `period` where `mode` is period. `sheets` must be in every workbook; more may be.
-    """
-
-    source: str
-    files: str
-    layout: str
-    mode: str
-    every: str
-    rejected_at_most_pct: float
-    sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,7 +199,7 @@ def _read(path: Path, catalogue: Catalogue) -> tuple[Contract, list[Mistake]]:
         at_least=page.whole(words.get("at_least"), "at_least"),
         columns=columns,
         portal=portal,
-        delivery=_delivery(page, words["delivery"]) if not is_city and "delivery" in words else None,
+        delivery=read_delivery(page, words["delivery"], columns) if not is_city and "delivery" in words else None,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
     )
     return contract, page.mistakes
@@ -221,7 +213,7 @@ def _column(page: Page, name: str, node: yaml.Node) -> Column:
         node,
         where,
         must=("type", "pii", "label", "description"),
-        may=("required", "between", "one_of", "matches", "refers_to", "level"),
+        may=("required", "between", "one_of", "matches", "refers_to", "level", "heading"),
     )
     column = Column(
         name=name,
@@ -232,11 +224,12 @@ def _column(page: Page, name: str, node: yaml.Node) -> Column:
         required=page.truth(words.get("required"), f"{where}.required", default=True),
         between=_between(page, words.get("between"), f"{where}.between"),
         one_of=page.texts(words.get("one_of"), f"{where}.one_of"),
-        matches=_regular(page, words.get("matches"), f"{where}.matches"),
+        matches=page.regular(words.get("matches"), f"{where}.matches"),
         refers_to=page.text(
             words.get("refers_to"), f"{where}.refers_to", rf"{NAME}\.{NAME}\.{NAME}", "schema.table.column"
         ),
         level=page.choice(words["level"], f"{where}.level", LEVELS) if "level" in words else "critical",
+        heading=page.texts(words.get("heading"), f"{where}.heading"),
     )
     if column.between and column.type not in NUMBERS:
         page.wrong(words["between"], f"{where}.between: only for {', '.join(NUMBERS)}; this column is {column.type}")
@@ -259,17 +252,6 @@ def _between(page: Page, node: yaml.Node | None, where: str) -> tuple[float | in
     if low is not None and high is not None and low > high:
         page.wrong(node, f"{where}: {low} is above {high}")
     return low, high
-
-
-def _regular(page: Page, node: yaml.Node | None, where: str) -> str:
-    pattern = page.text(node, where)
-    if node is not None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            page.wrong(node, f"{where}: not a regular expression: {error}")
-            return ""
-    return pattern
 
 
 def _portal(page: Page, node: yaml.Node, title: Text, columns: Mapping[str, Column], catalogue: Catalogue) -> Portal:
@@ -297,25 +279,6 @@ def _portal(page: Page, node: yaml.Node, title: Text, columns: Mapping[str, Colu
             page.bilingual(item, "portal.cautions") for item in page.items(words.get("cautions"), "portal.cautions")
         ),
     )
-
-
-def _delivery(page: Page, node: yaml.Node) -> Delivery:
-    must = ("from", "files", "layout", "mode", "every", "rejected_at_most_pct")
-    words = page.mapping(node, "delivery", must, may=("sheets",))
-    delivery = Delivery(
-        source=page.choice(words.get("from"), "delivery.from", ("folder",)),
-        files=_regular(page, words.get("files"), "delivery.files"),
-        layout=page.text(words.get("layout"), "delivery.layout", NAME, "the name of a module of layouts"),
-        mode=page.choice(words.get("mode"), "delivery.mode", MODES),
-        every=page.choice(words.get("every"), "delivery.every", FREQUENCIES),
-        rejected_at_most_pct=page.number(words.get("rejected_at_most_pct"), "delivery.rejected_at_most_pct") or 0,
-        sheets=page.texts(words.get("sheets"), "delivery.sheets"),
-    )
-    if not 0 <= delivery.rejected_at_most_pct <= 100:  # noqa: PLR2004
-        page.wrong(words["rejected_at_most_pct"], "delivery.rejected_at_most_pct: expected 0 to 100")
-    if delivery.mode == "period" and delivery.files and "(?P<period>" not in delivery.files:
-        page.wrong(words["files"], "delivery.files: mode is period, so the expression needs a group (?P<period>…)")
-    return delivery
 
 
 def _known(page: Page, node: yaml.Node | None, where: str, columns: Collection[str]) -> None:

@@ -97,6 +97,17 @@ class Page:
             self.wrong(node, f"{where}: expected {means}, found {node.value!r}")
         return str(node.value)
 
+    def regular(self, node: yaml.Node | None, where: str) -> str:
+        """A regular expression."""
+        pattern = self.text(node, where)
+        if node is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                self.wrong(node, f"{where}: not a regular expression: {error}")
+                return ""
+        return pattern
+
     def choice(self, node: yaml.Node | None, where: str, options: Collection[str]) -> str:
         """One of the `options`."""
         chosen = self.text(node, where)

@@ -24,10 +24,20 @@ class Refusal(Exception):
         return "\n".join([self.what, *(f"  {name}: {text}" for name, text in known if text)])
 
 
+class NotYet(Refusal):
+    """There is nothing to do yet, and nobody's fault: what comes before has not come. Its exit code is NOT_YET."""
+
+
+NOT_YET = 3
+
+
 def run(main: Callable[[], None]) -> int:
-    """Exit code of `main`: 0, or 1 with a message on stderr. Tracebacks only for those who set KHO_DEBUG=1."""
+    """Exit code of `main`: 0; 1, or NOT_YET, with a message on stderr. Tracebacks only for who sets KHO_DEBUG=1."""
     try:
         main()
+    except NotYet as waiting:
+        print(f"kho: not yet: {waiting}", file=sys.stderr)
+        return NOT_YET
     except Refusal as refusal:
         print(f"kho: {refusal}", file=sys.stderr)
     except KeyboardInterrupt:

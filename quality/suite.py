@@ -26,11 +26,17 @@ SPARK_TYPES = {
     "boolean": "BooleanType",
     "date": "DateType",
     "timestamp": "TimestampType",
+    "geometry": "BinaryType",
 }
 
 
-def suite_for(contract: Contract, columns: tuple[str, ...], values: Mapping[str, frozenset[str]]) -> ExpectationSuite:
-    """All that a table with these `columns` of a contract must be; `values`: what each `refers_to` may be."""
+def suite_for(
+    contract: Contract, columns: tuple[str, ...], values: Mapping[str, frozenset[str]], beside: tuple[str, ...] = ()
+) -> ExpectationSuite:
+    """All that a table with these `columns` of a contract must be; `values`: what each `refers_to` may be.
+
+    `beside`: columns of the lake's own that tell rows apart together with the key.
+    """
     expectations = [
         _expect(
             gxe.ExpectTableRowCountToBeBetween,
@@ -39,11 +45,11 @@ def suite_for(contract: Contract, columns: tuple[str, ...], values: Mapping[str,
         ),
         _expect(
             gxe.ExpectTableColumnsToMatchSet,
-            Rule("", "columns", CRITICAL, "", ", ".join(columns)),
-            column_set=list(columns),
+            Rule("", "columns", CRITICAL, "", ", ".join([*columns, *beside])),
+            column_set=[*columns, *beside],
             exact_match=True,
         ),
-        _unique_key(contract),
+        _unique_key([*contract.key, *beside]),
         *(
             _expect(
                 gxe.ExpectColumnValuesToBeOfType,
@@ -58,11 +64,11 @@ def suite_for(contract: Contract, columns: tuple[str, ...], values: Mapping[str,
     return ExpectationSuite(name=contract.table, expectations=expectations)
 
 
-def _unique_key(contract: Contract) -> Expectation:
-    rule = Rule(", ".join(contract.key), "key", CRITICAL, "", "no two rows alike in the key")
-    if len(contract.key) == 1:
-        return _expect(gxe.ExpectColumnValuesToBeUnique, rule, column=contract.key[0])
-    return _expect(gxe.ExpectCompoundColumnsToBeUnique, rule, column_list=list(contract.key))
+def _unique_key(key: list[str]) -> Expectation:
+    rule = Rule(", ".join(key), "key", CRITICAL, "", "no two rows alike in the key")
+    if len(key) == 1:
+        return _expect(gxe.ExpectColumnValuesToBeUnique, rule, column=key[0])
+    return _expect(gxe.ExpectCompoundColumnsToBeUnique, rule, column_list=key)
 
 
 def _row_expectations(

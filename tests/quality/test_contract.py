@@ -173,15 +173,24 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, old: str, new: str, exp
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("from: folder", "from: pigeon", "10: delivery.from: expected one of folder; found 'pigeon'"),
+        ("from: folder", "from: pigeon", "10: delivery.from: expected one of folder, http, sftp, sql; found 'pigeon'"),
         ("mode: period", "mode: periods", "13: delivery.mode: expected one of changes, period, snapshot; found 'periods'; did you mean 'period'?"),
-        ("(?P<period>[0-9]{4})", "[0-9]{4}", "11: delivery.files: mode is period, so the expression needs a group (?P<period>…)"),
+        ("(?P<period>[0-9]{4})", "[0-9]{4}", "11: delivery.files: mode is period, so it needs (?P<period>…"),
         ("(?P<period>[0-9]{4})", "(?P<period>[0-9]{4}", "11: delivery.files: not a regular expression"),
         ("rejected_at_most_pct: 0.5", "rejected_at_most_pct: 101", "15: delivery.rejected_at_most_pct: expected 0 to 100"),
         ("layout: yearbook", "layout: ../yearbook", "12: delivery.layout: expected the name of a module of layouts"),
         ("sheets: [A, B]", "shets: [A, B]", "16: delivery: unknown word 'shets'; did you mean 'sheets'?"),
         ("every: year", "every: now", "14: delivery.every: expected one of day"),
         ("delivery:", "portal: {}\ndelivery:", "9: contract: unknown word 'portal'"),
+        ("from: folder", "from: http", "11: delivery.files: from is http, which has no files"),
+        ("from: folder", "from: sql", "10: delivery: from is sql, so query is missing"),
+        ("mode: period", "mode: snapshot", "11: delivery.files: mode is snapshot, so it has no (?P<period>…"),
+        ("mode: period", "mode: changes", "13: delivery.mode: changes come from sql, and from sql nothing else"),
+        ("sheets: [A, B]", "watermark: school_id", "16: delivery.watermark: goes with mode changes"),
+        ("sheets: [A, B]", "numbers: german", "16: delivery.numbers: expected one of en, plain, vi; found 'german'"),
+        ("sheets: [A, B]", "due_days: soon", "16: delivery.due_days: expected a number, found 'soon'"),
+        ("sheets: [A, B]", "resource: v1", "16: delivery.resource: expected a path that begins with /, found 'v1'"),
+        ("sheets: [A, B]", "query: drop table x", "16: delivery.query: expected one select, without ;, found 'drop table x'"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_delivery_is_told_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
