@@ -51,7 +51,8 @@ class Several(Refusal):
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         """From two or more."""
         self.refusals = refusals
-        super().__init__("\n".join([f"{len(refusals)} refusals", *(str(refusal) for refusal in refusals)]))
+        told = dict.fromkeys(str(refusal) for refusal in refusals)  # one department may refuse all of its tables alike
+        super().__init__("\n".join([f"{len(refusals)} refusals", *told]))
 
 
 def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:

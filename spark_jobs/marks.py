@@ -11,10 +11,14 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
+
+WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,26 @@ def one_at_a_time(lake: Path, step: str, table: str) -> Iterator[None]:
             print(f"{step} {table}: waiting for another run of it to end", file=sys.stderr)
             fcntl.flock(held, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def one_of_few(lake: Path, name: str, count: int) -> Iterator[None]:
+    """Holds one of `count` places, in this process and all others; whoever finds none free waits."""
+    folder = lake / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        held = [stack.enter_context((folder / f"{name}.{number}.lock").open("w")) for number in range(count)]
+        while not any(_locked(place) for place in held):
+            time.sleep(WAIT_SECONDS)
+        yield
+
+
+def _locked(place: IO[str]) -> bool:
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _path(lake: Path, step: str, table: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from quality.refusal import Refusal
 
+PART = ".part"
 _NO_ROOM = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
@@ -38,27 +39,34 @@ def remove_folder(folder: Path) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, resume: str = "") -> Iterator[Path]:
     """A new folder to fill, which becomes `target` at the end: complete, on disk, in one step, or not at all.
 
     Whoever fills it and removes it again gives up. What earlier, killed runs left beside it is cleared first, so hold
-    a lock. A disk that is full is a Refusal.
+    a lock; but what was to become the same (`resume` tells) is given back to be finished. A disk that is full is a
+    Refusal.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(".*.part"):
-        remove_folder(left)
-    fresh = target.with_name(f".{target.name}.part")
+    fresh = target.with_name(f".{target.name}{PART}")
+    begun = target.with_name(f".{target.name}.begun")  # what the folder is to become
+    for left in target.parent.glob(f".*{PART}"):
+        if left != fresh or not resume or not begun.exists() or begun.read_text(encoding="utf-8") != resume:
+            remove_folder(left)
     try:
-        fresh.mkdir()
+        if resume:
+            begun.write_text(resume, encoding="utf-8")
+        fresh.mkdir(exist_ok=True)
         yield fresh
+        begun.unlink(missing_ok=True)
         if not fresh.exists():
             return
-        for path in [*fresh.iterdir(), fresh]:
+        for path in [*fresh.rglob("*"), fresh]:
             _to_disk(path)
         fresh.rename(target)
         _to_disk(target.parent)
     except OSError as error:
         remove_folder(fresh)
+        begun.unlink(missing_ok=True)
         if error.errno not in _NO_ROOM:
             raise
         raise Refusal(
@@ -69,7 +77,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
             remedy="make room and run the same command again; nothing half-written was left",
         ) from error
     except BaseException:
-        remove_folder(fresh)
+        if not resume:
+            remove_folder(fresh)
         raise
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from spark_jobs.connectors.folder import Folder
 from spark_jobs.environment import Several
 from spark_jobs.extracts import extracts_of
 from spark_jobs.fetch import fetch
+from spark_jobs.layouts import delivery_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "health.disease_cases"
@@ -30,7 +30,7 @@ def contract() -> Contract:
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "sở y tế"
     folder.mkdir()
-    monkeypatch.setenv("KHO_SOURCE_HEALTH", str(folder))
+    monkeypatch.setenv("KHO_SOURCE_HEALTH_FOLDER", str(folder))
     return folder
 
 
@@ -48,7 +48,7 @@ def deliver(source: Path, year: int, content: bytes) -> Path:
 def kept(lake: Path) -> list[tuple[str, int, bytes]]:
     """Period, sequence and bytes of all extracts."""
     return [
-        (period, extract.sequence, extract.path(lake).read_bytes())
+        (period, extract.sequence, extract.path(lake, extract.files[0]).read_bytes())
         for period, extracts in extracts_of(lake, TABLE).items()
         for extract in extracts
     ]
@@ -64,9 +64,14 @@ def test_a_delivery_is_kept_byte_for_byte_with_its_manifest(contract: Contract, 
     fetch(contract, lake)
     assert kept(lake) == [("2018", 1, b"abc")]
     manifest = json.loads((lake / "extracts/health/disease_cases/2018/0001/extract.json").read_text())
-    assert manifest["file"] == "Nien giam 2018r.xls"
-    assert manifest["size"] == 3
     assert manifest["sha256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    (file,) = manifest["files"]
+    assert {name: file[name] for name in ("name", "size", "sha256", "stands_in")} == {
+        "name": "Nien giam 2018r.xls",
+        "size": 3,
+        "sha256": manifest["sha256"],
+        "stands_in": "2018/0001",
+    }
     assert manifest["source"] == "folder"
     assert manifest["fetched_at"]
 
@@ -88,7 +93,7 @@ def test_an_unchanged_source_is_not_even_read(
 ) -> None:
     deliver(source, 2018, b"abc")
     fetch(contract, lake)
-    monkeypatch.setattr(Folder, "copy", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(Folder, "take", lambda *_: pytest.fail("it was read"))
     fetch(contract, lake)
 
 
@@ -156,21 +161,21 @@ def test_a_file_that_is_still_being_written_is_left_for_the_next_run(
     contract: Contract, source: Path, lake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = deliver(source, 2018, b"first half")
-    offers = Folder(str(source)).offers()
-    monkeypatch.setattr(Folder, "offers", lambda _: offers)
+    offers = Folder(source).offers(delivery_of(contract), None)
+    monkeypatch.setattr(Folder, "offers", lambda *_: offers)
     path.write_bytes(b"first half, second half")
     fetch(contract, lake)
     assert "still being written" in capsys.readouterr().out
     assert everything(lake) == set()
     monkeypatch.undo()
-    monkeypatch.setenv("KHO_SOURCE_HEALTH", str(source))
+    monkeypatch.setenv("KHO_SOURCE_HEALTH_FOLDER", str(source))
     fetch(contract, lake)
     assert kept(lake) == [("2018", 1, b"first half, second half")]
 
 
-def test_a_file_that_vanishes_is_left_for_the_next_run(source: Path, tmp_path: Path) -> None:
+def test_a_file_that_vanishes_is_left_for_the_next_run(contract: Contract, source: Path, tmp_path: Path) -> None:
     with pytest.raises(StillBeingWritten):
-        Folder(str(source)).copy(Offer("gone.xls", 1, ""), tmp_path / "copy")
+        Folder(source).take(Offer("2018", "gone.xls", "1"), delivery_of(contract), tmp_path)
 
 
 def test_what_a_killed_fetch_left_is_no_extract_and_is_cleared(contract: Contract, source: Path, lake: Path) -> None:
@@ -184,22 +189,25 @@ def test_what_a_killed_fetch_left_is_no_extract_and_is_cleared(contract: Contrac
     assert everything(lake) == {"Nien giam 2018r.xls", "extract.json"}
 
 
-def run_fetch(source: Path, lake: Path, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+# Not by `preexec_fn`: it forks this process, and gRPC, which other tests have woken in it, may abort the child.
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+def run_fetch(source: Path, lake: Path, largest_file: int = -1) -> subprocess.CompletedProcess[str]:
     """`kho fetch` as a process, with the file size that its user may write limited as a full disk would."""
-
-    def limit() -> None:
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
     return subprocess.run(
-        [sys.executable, "-m", "spark_jobs.fetch", TABLE],
+        [sys.executable, "-c", LIMITED, str(largest_file), "spark_jobs.fetch", TABLE],
         env={
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "KHO_LAKE": str(lake),
-            "KHO_SOURCE_HEALTH": str(source),
+            "KHO_SOURCE_HEALTH_FOLDER": str(source),
         },
-        preexec_fn=limit,
         capture_output=True,
         text=True,
         check=False,
@@ -220,8 +228,8 @@ def test_a_full_disk_leaves_nothing_half_written(source: Path, lake: Path) -> No
 
 def test_two_at_once_have_one_effect(source: Path, lake: Path) -> None:
     deliver(source, 2018, bytes(5_000_000))
-    command = [sys.executable, "-m", "spark_jobs.fetch"]
-    variables = {"PYTHONPATH": str(ROOT), "KHO_LAKE": str(lake), "KHO_SOURCE_HEALTH": str(source)}
+    command = [sys.executable, "-m", "spark_jobs.fetch", TABLE]
+    variables = {"PYTHONPATH": str(ROOT), "KHO_LAKE": str(lake), "KHO_SOURCE_HEALTH_FOLDER": str(source)}
     both = [subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     told = sorted(process.communicate()[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
@@ -232,7 +240,7 @@ def test_two_at_once_have_one_effect(source: Path, lake: Path) -> None:
 def test_a_missing_setting_is_named(source: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "spark_jobs.fetch"],
-        env={"PYTHONPATH": str(ROOT), "KHO_SOURCE_HEALTH": str(source)},
+        env={"PYTHONPATH": str(ROOT), "KHO_SOURCE_HEALTH_FOLDER": str(source)},
         capture_output=True,
         text=True,
         check=False,
