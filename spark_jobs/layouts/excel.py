@@ -1,53 +1,78 @@
-"""An Excel book as grids of cells: .xls and .xlsx, and one sentence for every way in which a file can fail to be one.
+"""An Excel book as sheets of cells: .xls and .xlsx, and one sentence for every way in which a file can fail to be one.
 
-Cells with an Excel error (#DIV/0!) come out blank: the reader (calamine) does not tell them apart.
+Formulas come as the values that Excel kept. Cells with an Excel error (#DIV/0!) come out blank; for .xlsx they are
+told besides, for .xls the reader (calamine) does not tell them apart.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spark_jobs.layouts import ExtractMismatch
+from spark_jobs.layouts import AGAIN, ExtractMismatch
+from spark_jobs.layouts.package import Errors, inspect
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineWorkbook
+    from python_calamine import CalamineSheet, CalamineWorkbook
 
-Grid = list[list[object]]
+Row = list[object]
+Grid = list[Row]
+Area = tuple[tuple[int, int], tuple[int, int]]  # first and last cell: row, column
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # .xls, and whatever Excel encrypts
 _ZIP = b"PK\x03\x04"  # .xlsx
 _SECTOR = 512  # an OLE file consists of whole sectors
-_AGAIN = "ask the department for the file again; the last good version stays"
 _OTHERS = {b"%PDF": "a PDF", b"{\\rt": "an RTF text", b"\x1f\x8b": "a gzip archive", b"PK\x05\x06": "an empty archive"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet. All is counted from 0: row 0 is line 1, column 0 is A. `merged` and `errors`: see the types."""
+
+    name: str
+    _cells: CalamineSheet
+    errors: Errors
+
+    @property
+    def merged(self) -> list[Area]:
+        """Cells that are shown as one; the first holds the value."""
+        return self._cells.merged_cell_ranges or []
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """Rows with their number, from line 1 and column A to the last cell there is; a blank cell is ""."""
+        # calamine's iterator begins with line 1, but with the first column that has a value.
+        left: Row = [""] * (self._cells.start or (0, 0))[1]
+        for number, cells in enumerate(self._cells.iter_rows()):
+            yield number, [*left, *cells]
+
+
+def read_sheets(path: Path) -> Iterator[Sheet]:
+    """Every sheet with cells, in the book's order, one at a time."""
+    from python_calamine import SheetTypeEnum  # noqa: PLC0415
+
+    content = path.read_bytes()
+    _refuse_other_kinds(path, content)
+    errors = inspect(path, content) if content.startswith(_ZIP) else {}
+    with _told(path, content):
+        book = _open(path, content)
+        names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    for name in names:
+        with _told(path, content):
+            cells = book.get_sheet_by_name(name)
+        yield Sheet(name, cells, errors.get(name, {}))
 
 
 def read_grids(path: Path) -> dict[str, Grid]:
     """Every sheet by its name, in order; row and column 0 are line 1 and column A. An empty sheet is an empty grid."""
-    from python_calamine import CalamineError, PasswordError, ZipError  # noqa: PLC0415
-
-    content = path.read_bytes()
-    _refuse_other_kinds(path, content)
-    try:
-        book = _open(path, content)
-        return {
-            name: [list(row) for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
-            for name in book.sheet_names
-        }
-    except PasswordError as error:
-        raise _protected(path) from error
-    except (CalamineError, ZipError) as error:
-        if "EncryptedPackage".encode("utf-16-le") in content:
-            raise _protected(path) from error
-        raise ExtractMismatch(
-            "the Excel file is damaged or cut short",
-            where=str(path),
-            expected="a whole Excel book",
-            found=f"{len(content):,} bytes; {error}",
-            remedy=_AGAIN,
-        ) from error
+    grids: dict[str, Grid] = {}
+    for sheet in read_sheets(path):
+        grids[sheet.name] = [row for _, row in sheet.rows()]
+    return grids
 
 
 def letters(column: int) -> str:
@@ -58,6 +83,30 @@ def letters(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         name = chr(ord("A") + rest) + name
     return name
+
+
+@contextmanager
+def _told(path: Path, content: bytes) -> Iterator[None]:
+    """What calamine raises, in our words."""
+    from python_calamine import CalamineError, PasswordError, ZipError  # noqa: PLC0415
+
+    try:
+        yield
+    except PasswordError as error:
+        raise _protected(path) from error
+    except BaseException as error:
+        # A book that contradicts itself can make calamine panic, which is no Exception and has no class to import.
+        if not isinstance(error, (CalamineError, ZipError)) and type(error).__name__ != "PanicException":
+            raise
+        if "EncryptedPackage".encode("utf-16-le") in content:
+            raise _protected(path) from error
+        raise ExtractMismatch(
+            "the Excel file is damaged or cut short",
+            where=str(path),
+            expected="a whole Excel book",
+            found=f"{len(content):,} bytes; {error}",
+            remedy=AGAIN,
+        ) from error
 
 
 def _open(path: Path, content: bytes) -> CalamineWorkbook:
@@ -73,7 +122,7 @@ def _open(path: Path, content: bytes) -> CalamineWorkbook:
 def _refuse_other_kinds(path: Path, content: bytes) -> None:
     expected = "an Excel book (.xls or .xlsx)"
     if not content:
-        raise ExtractMismatch("the file is empty", where=str(path), expected=expected, found="0 bytes", remedy=_AGAIN)
+        raise ExtractMismatch("the file is empty", where=str(path), expected=expected, found="0 bytes", remedy=AGAIN)
     kind = {_OLE[:4]: ".xls", _ZIP: ".xlsx"}.get(content[:4])
     if kind is None or (kind == ".xls" and content[:8] != _OLE[: len(content[:8])]):
         raise ExtractMismatch(
@@ -89,7 +138,7 @@ def _refuse_other_kinds(path: Path, content: bytes) -> None:
             where=str(path),
             expected=f"whole sectors of {_SECTOR} bytes",
             found=f"{len(content):,} bytes, the last sector has {len(content) % _SECTOR}",
-            remedy=_AGAIN,
+            remedy=AGAIN,
         )
 
 

@@ -28,6 +28,11 @@ def from_tcvn3(text: str) -> str:
     return unicodedata.normalize("NFC", text.translate(TABLE))
 
 
+def is_tcvn3(word: str) -> bool:
+    """Whether every character beyond ASCII is one that the fonts have a letter for."""
+    return all(letter.isascii() or ord(letter) in TABLE for letter in word)
+
+
 def from_unicode(text: str) -> str:
     """Unicode as it comes (composed or not), as Unicode NFC."""
     return unicodedata.normalize("NFC", text)

@@ -9,14 +9,15 @@ sheet Dai, cases of December in Quảng Trị, Ninh Thuận and Bình Phước),
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_jobs.layouts import ExtractMismatch, Reading, Row
+from quality.contract import Contract
+from spark_jobs.layouts import AGAIN, Batch, ExtractMismatch, Tally, delivery_of
 from spark_jobs.layouts.excel import Grid, letters, read_grids
+from spark_jobs.layouts.headings import fold
 from spark_jobs.layouts.tcvn3 import from_tcvn3, from_unicode
 
 MONTHS = range(1, 13)
@@ -46,41 +47,35 @@ class _Line:
     values: dict[tuple[int, str], object]
 
 
-def read(path: Path, period: str, sheets: Collection[str]) -> Reading:
-    """Rows of province, disease (the sheet's name), year, month, cases, deaths.
+def read(path: Path, contract: Contract, period: str, tally: Tally) -> Iterator[Batch]:
+    """Rows of province, disease (the sheet's name), year, month, cases, deaths; a batch is one month of a sheet.
 
-    `sheets` must be in the book; more may be. `period` is the year: the sheets themselves do not say it.
+    The contract's sheets must be in the book; more may be. `period` is the year: the sheets themselves do not say it.
+    Nothing is yielded before the whole book is found to be right.
 
     Skipped, and counted: empty sheets, sheets without any month heading that nobody promised, blank lines, lines
     that sum up others, and notes (a line without a number whose label reports nothing on any other sheet).
     """
-    skipped: Counter[str] = Counter()
     found: dict[str, tuple[Header, list[_Line]]] = {}
     for name, grid in read_grids(path).items():
         header, decoded = _find_header(grid)
         if header is None or not decoded:
-            skipped["empty sheet" if not _texts(grid) else "sheet without months"] += 1
+            tally.skipped["empty sheet" if not _texts(grid) else "sheet without months"] += 1
             continue
         sheet = from_unicode(name).strip()
         _refuse_missing_months(path, sheet, header)
-        found[sheet] = (header, list(_lines(decoded, header, skipped)))
-    _refuse_missing_sheets(path, sheets, found)
+        found[sheet] = (header, list(_lines(decoded, header, tally.skipped)))
+    _refuse_missing_sheets(path, delivery_of(contract).sheets, found)
     reporting = {line.label for _, lines in found.values() for line in lines if _has_number(line)}
-    rows: list[Row] = []
     for sheet, (header, lines) in found.items():
         notes = [line for line in lines if not _has_number(line) and line.label not in reporting]
-        skipped["note"] += len(notes)
-        kept = [line for line in lines if line not in notes] if notes else lines
-        _refuse_duplicates(path, sheet, header, kept)
-        rows.extend(row for line in kept for row in _rows(int(period), sheet, header, line))
-    units = {name: frozenset(line.label for line in lines if _has_number(line)) for name, (_, lines) in found.items()}
-    return Reading(rows, units, {kind: count for kind, count in sorted(skipped.items()) if count})
-
-
-def fold(text: object) -> str:
-    """For comparing headings: lower case, no accents, single spaces."""
-    bare = "".join(c for c in unicodedata.normalize("NFD", str(text).lower()) if not unicodedata.combining(c))
-    return " ".join(bare.replace("đ", "d").split())
+        if notes:
+            tally.skipped["note"] += len(notes)
+            lines[:] = [line for line in lines if line not in notes]
+        _refuse_duplicates(path, sheet, header, lines)
+    for sheet, (header, lines) in found.items():
+        tally.units[sheet] = {line.label for line in lines if _has_number(line)}
+        yield from _batches(int(period), sheet, header, lines)
 
 
 def _find_header(grid: Grid) -> tuple[Header | None, Grid]:
@@ -141,20 +136,23 @@ def _lines(grid: Grid, header: Header, skipped: Counter[str]) -> Iterator[_Line]
             skipped["blank line"] += 1
 
 
-def _rows(year: int, sheet: str, header: Header, line: _Line) -> Iterator[Row]:
+def _batches(year: int, sheet: str, header: Header, lines: list[_Line]) -> Iterator[Batch]:
+    """One a month, for each month has columns of its own."""
     for month in MONTHS:
-        columns = {measure: letters(header.cells[month, measure]) for measure in MEASURES}
-        yield Row(
+        yield Batch(
             sheet,
-            line.number,
+            [line.number for line in lines],
             {
-                "province": line.label or None,
-                "disease": sheet,
-                "year": year,
-                "month": month,
-                **{measure: line.values[month, measure] for measure in MEASURES},
+                "province": [line.label or None for line in lines],
+                "disease": [sheet] * len(lines),
+                "year": [year] * len(lines),
+                "month": [month] * len(lines),
+                **{measure: [line.values[month, measure] for line in lines] for measure in MEASURES},
             },
-            {"province": letters(header.province), **columns},
+            {
+                "province": letters(header.province),
+                **{measure: letters(header.cells[month, measure]) for measure in MEASURES},
+            },
         )
 
 
@@ -190,7 +188,7 @@ def _refuse_missing_months(path: Path, sheet: str, header: Header) -> None:
             where=f"{path}, sheet {sheet}, heading in lines 1 to {header.below}",
             expected="Tháng 1 to Tháng 12, each over M (cases) and C (deaths)",
             found=f"no {gone}" if gone else f"Tháng {', '.join(map(str, strange))}",
-            remedy="ask the department for the complete sheet; the last good version stays",
+            remedy=AGAIN,
         )
 
 

@@ -1,30 +1,69 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from spark_jobs.layouts import ExtractMismatch, Reading, layout_named
+from quality.contract import Contract
+from spark_jobs.layouts import ExtractMismatch, Tally, layout_named
 from spark_jobs.layouts.yearbook import read
 from tests.spark_jobs.books import Book, Cell, in_unicode, sheet, zeros
+from tests.spark_jobs.layouts.promises import column, plain, promise
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a batch."""
+
+    sheet: str
+    line: int
+    values: dict[str, object]
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    rows: list[Row]
+    tally: Tally
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        return dict(self.tally.skipped)
+
+
+def promising(*sheets: str) -> Contract:
+    names = ("province", "disease", "year", "month", "cases", "deaths")
+    return promise(*(column(name) for name in names), layout="yearbook", sheets=sheets)
+
+
+def reading(path: Path, period: str = "2018", *sheets: str) -> Reading:
+    tally = Tally()
+    rows = []
+    for batch in read(path, promising(*sheets), period, tally):
+        columns = plain(batch.columns)
+        for index, line in enumerate(batch.lines):
+            values = {name: values[index] for name, values in columns.items()}
+            rows.append(Row(batch.sheet, line, values, dict(batch.cells)))
+    return Reading(sorted(rows, key=lambda row: (row.sheet, row.line, str(row.values["month"]).zfill(2))), tally)
 
 
 def refusal(path: Path, *sheets: str) -> ExtractMismatch:
     with pytest.raises(ExtractMismatch) as caught:
-        read(path, "2018", sheets)
+        reading(path, "2018", *sheets)
     assert str(path) in caught.value.where
     assert "last good version stays" in caught.value.remedy
     return caught.value
 
 
-def totals(reading: Reading, disease: str, measure: str = "cases") -> Counter[object]:
-    found: Counter[object] = Counter()
-    for row in reading.rows:
+def totals(found: Reading, disease: str, measure: str = "cases") -> Counter[object]:
+    counted: Counter[object] = Counter()
+    for row in found.rows:
         value = row.values[measure]
         if row.values["disease"] == disease and isinstance(value, int):
-            found[row.values["province"]] += value
-    return found
+            counted[row.values["province"]] += value
+    return counted
 
 
 def counting(first: int) -> list[Cell]:
@@ -34,24 +73,24 @@ def counting(first: int) -> list[Cell]:
 
 @pytest.mark.parametrize("year", [2011, 2012, 2013, 2015, 2017])
 def test_every_real_yearbook_has_28_diseases_of_63_provinces_in_12_months(yearbooks: Path, year: int) -> None:
-    reading = read(yearbooks / f"Nien giam {year}r.xls", str(year), ["SXH", "TCM"])
-    assert len(reading.rows) == 28 * 63 * 12
-    assert {len(provinces) for provinces in reading.units.values()} == {63}
-    assert reading.skipped == {}
+    found = reading(yearbooks / f"Nien giam {year}r.xls", str(year), "SXH", "TCM")
+    assert len(found.rows) == 28 * 63 * 12
+    assert {len(provinces) for provinces in found.tally.units.values()} == {63}
+    assert found.skipped == {}
 
 
 def test_the_real_figures_of_2017_are_read(yearbooks: Path) -> None:
-    reading = read(yearbooks / "Nien giam 2017r.xls", "2017", [])
-    dengue, hand_foot_mouth = totals(reading, "SXH"), totals(reading, "TCM")
+    found = reading(yearbooks / "Nien giam 2017r.xls", "2017")
+    dengue, hand_foot_mouth = totals(found, "SXH"), totals(found, "TCM")
     names = ("TP. H.C.M", "Bình Dương", "Bà Rịa -V.Tàu")
     assert [dengue[name] for name in names] == [33_729, 8_487, 2_816]
     assert [hand_foot_mouth[name] for name in names] == [30_825, 4_720, 2_946]
 
 
 def test_the_three_blank_cells_of_2011_are_not_reported_rather_than_zero(yearbooks: Path) -> None:
-    reading = read(yearbooks / "Nien giam 2011r.xls", "2011", [])
-    blank = [row for row in reading.rows if None in row.values.values()]
-    assert [(row.sheet, row.line, row.values["province"], row.columns["cases"]) for row in blank] == [
+    found = reading(yearbooks / "Nien giam 2011r.xls", "2011")
+    blank = [row for row in found.rows if None in row.values.values()]
+    assert [(row.sheet, row.line, row.values["province"], row.cells["cases"]) for row in blank] == [
         ("Dai", 32, "Quảng Trị", "X"),
         ("Dai", 40, "Ninh Thuận", "X"),
         ("Dai", 57, "Bình Phước", "X"),
@@ -59,7 +98,7 @@ def test_the_three_blank_cells_of_2011_are_not_reported_rather_than_zero(yearboo
 
 
 def test_every_value_knows_its_line_and_column(book: Book) -> None:
-    rows = read(book({"SXH": sheet({"Hà Nội": counting(100)})}), "2018", []).rows
+    rows = reading(book({"SXH": sheet({"Hà Nội": counting(100)})}), "2018").rows
     assert len(rows) == 12
     assert rows[1].line == 3
     assert rows[1].values == {
@@ -70,13 +109,13 @@ def test_every_value_knows_its_line_and_column(book: Book) -> None:
         "cases": 102,
         "deaths": 103,
     }
-    assert rows[1].columns == {"province": "A", "cases": "D", "deaths": "E"}
+    assert rows[1].cells == {"province": "A", "cases": "D", "deaths": "E"}
 
 
 def test_a_book_in_unicode_reads_the_same(book: Book) -> None:
     grid = sheet({"Bình Dương": counting(1), "Đắk Lắk": counting(2)})
-    old = read(book({"SXH": grid}, "old.xls"), "2018", []).rows
-    new = read(book({"SXH": grid}, "new.xls", encode=in_unicode), "2018", []).rows
+    old = reading(book({"SXH": grid}, "old.xls"), "2018").rows
+    new = reading(book({"SXH": grid}, "new.xls", encode=in_unicode), "2018").rows
     assert old == new
 
 
@@ -95,14 +134,14 @@ def test_another_year_may_have_other_rows_columns_sheets_and_order(book: Book) -
         ],
     )
     wide = [["TT", *row, *[None] * (25 - len(row)), "Dân số"] if row else [] for row in grid]
-    reading = read(book({"Ghi chú": [["Nguồn: Bộ Y tế"]], "Trống": [], "SXH": wide}), "2021", ["SXH"])
-    assert totals(reading, "SXH")["TP. H.C.M"] == sum(range(3, 26, 2))
-    december, january = reading.rows[11], reading.rows[0]
+    found = reading(book({"Ghi chú": [["Nguồn: Bộ Y tế"]], "Trống": [], "SXH": wide}), "2021", "SXH")
+    assert totals(found, "SXH")["TP. H.C.M"] == sum(range(3, 26, 2))
+    december, january = found.rows[11], found.rows[0]
     assert (december.values["deaths"], december.values["cases"]) == (1, 2)
     assert (january.values["deaths"], january.values["cases"]) == (3, 4)
-    assert (january.line, january.columns) == (6, {"province": "B", "cases": "F", "deaths": "E"})
-    assert reading.units == {"SXH": {"Hà Nội", "TP. H.C.M"}}
-    assert reading.skipped == {
+    assert (january.line, january.cells) == (6, {"province": "B", "cases": "F", "deaths": "E"})
+    assert found.tally.units == {"SXH": {"Hà Nội", "TP. H.C.M"}}
+    assert found.skipped == {
         "blank line": 1,
         "empty sheet": 1,
         "note": 2,
@@ -116,34 +155,34 @@ def test_another_year_may_have_other_rows_columns_sheets_and_order(book: Book) -
 )
 def test_a_line_that_sums_up_others_is_counted_and_left_out(book: Book, label: str) -> None:
     path = book({"SXH": sheet({"Hà Nội": zeros(), label: zeros()})}, encode=in_unicode)
-    reading = read(path, "2018", [])
-    assert reading.units == {"SXH": {"Hà Nội"}}
-    assert reading.skipped == {"subtotal": 1}
+    found = reading(path)
+    assert found.tally.units == {"SXH": {"Hà Nội"}}
+    assert found.skipped == {"subtotal": 1}
 
 
 @pytest.mark.parametrize("name", ["Vũng Tàu", "Tổ Hợp"])
 def test_a_name_that_only_resembles_a_sum_is_kept(book: Book, name: str) -> None:
-    assert read(book({"SXH": sheet({name: zeros()})}), "2018", []).units == {"SXH": {name}}
+    assert reading(book({"SXH": sheet({name: zeros()})}), "2018").tally.units == {"SXH": {name}}
 
 
 def test_a_province_that_reports_nothing_on_one_sheet_is_no_note(book: Book) -> None:
     silent = sheet({"Hà Nội": zeros(), "Cà Mau": [None] * 24})
-    reading = read(book({"SXH": sheet({"Hà Nội": zeros(), "Cà Mau": zeros()}), "TCM": silent}), "2018", [])
-    assert len(reading.rows) == 48
-    assert {row.values["cases"] for row in reading.rows if row.sheet == "TCM" and row.line == 4} == {None}
+    found = reading(book({"SXH": sheet({"Hà Nội": zeros(), "Cà Mau": zeros()}), "TCM": silent}))
+    assert len(found.rows) == 48
+    assert {row.values["cases"] for row in found.rows if row.sheet == "TCM" and row.line == 4} == {None}
 
 
 def test_counts_without_a_province_are_not_passed_over(book: Book) -> None:
     grid = [*sheet({"Hà Nội": zeros()}), [None, *counting(1)]]
-    rows = read(book({"SXH": grid}), "2018", []).rows
+    rows = reading(book({"SXH": grid}), "2018").rows
     assert [row.values["province"] for row in rows if row.line == 4] == [None] * 12
 
 
 def test_text_where_a_number_belongs_stays_text(book: Book) -> None:
     values = counting(1)
     values[4] = "nhiều"
-    rows = read(book({"SXH": sheet({"Hà Nội": values})}), "2018", []).rows
-    assert (rows[2].values["cases"], rows[2].columns["cases"]) == ("nhiều", "F")
+    rows = reading(book({"SXH": sheet({"Hà Nội": values})}), "2018").rows
+    assert (rows[2].values["cases"], rows[2].cells["cases"]) == ("nhiều", "F")
 
 
 def test_a_month_that_is_missing_is_named_with_its_sheet(book: Book) -> None:
