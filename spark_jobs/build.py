@@ -13,14 +13,15 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import CITY, Contract, load_all
-from quality.refusal import Refusal, run
+from quality.refusal import NotYet, Refusal, run
 from spark_jobs.environment import Environment, read_environment, setting
+from spark_jobs.lineage import raw_tables
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.session import connect, settle, version
 
@@ -39,7 +40,7 @@ cli()
 """
 
 
-class NotDelivered(Refusal):
+class NotDelivered(NotYet):
     """A department's table is not there, so nothing can be made of it."""
 
 
@@ -65,11 +66,16 @@ def main() -> None:
     thrift_port = setting("KHO_THRIFT_PORT")
     contracts = load_all()
     drafts = [f"draft.{contract.name}" for contract in contracts.values() if contract.schema == CITY]
+    read = {table for draft in drafts for table in raw_tables(draft.replace("draft.", "city__"))}
     with one_at_a_time(environment.lake, "build", "draft"):
         inputs = fingerprint(
             project_files(PROJECT),
-            {contract.table: contract.sha256 for contract in contracts.values()},
-            raw_versions(contracts, environment.warehouse),
+            {
+                table: contract.sha256
+                for table, contract in contracts.items()
+                if contract.schema == CITY or table in read
+            },
+            raw_versions(read, environment.warehouse),
         )
         if all(_is_current(environment, draft, inputs) for draft in drafts):
             print(f"build: nothing new for {len(drafts)} drafts")
@@ -91,21 +97,20 @@ def project_files(project: Path) -> dict[str, str]:
     }
 
 
-def raw_versions(contracts: Mapping[str, Contract], warehouse: str) -> dict[str, int]:
-    """The version of every raw table. One that is not there is refused: dbt would say it less clearly."""
+def raw_versions(tables: Iterable[str], warehouse: str) -> dict[str, int]:
+    """The versions of raw tables. One that is not there yet is told here: dbt would say it less clearly."""
     versions = {}
-    for contract in contracts.values():
-        if contract.delivery:
-            found = version(warehouse, f"raw_{contract.table}")
-            if found is None:
-                raise NotDelivered(
-                    f"raw_{contract.table} is not there",
-                    where=warehouse,
-                    expected="a table made by ingest",
-                    found="none",
-                    remedy=f"run `kho fetch {contract.table}` and `kho ingest {contract.table}` first",
-                )
-            versions[contract.table] = found
+    for table in sorted(tables):
+        found = version(warehouse, f"raw_{table}")
+        if found is None:
+            raise NotDelivered(
+                f"raw_{table} is not there",
+                where=warehouse,
+                expected="a table made by ingest",
+                found="none",
+                remedy=f"run `kho fetch {table}` and `kho ingest {table}` first",
+            )
+        versions[table] = found
     return versions
 
 

@@ -2,31 +2,35 @@
 
 Rows that break a rule go to `raw_<department>.<table>__rejected`. When their share is above the contract's tolerance
 the delivery is refused and raw keeps what it had. What is in raw stands in its Delta log: every commit names its
-period, its extract and the rules it was read by, so a period is either wholly in or not at all.
+period, its extract and the rules it was read by, so a delivery is either wholly in or not at all. Of a delivery of many
+files only those that changed since the one in raw are read.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quality.contract import Contract, load_all
 from quality.refusal import Refusal, run
 from quality.rules import Rule, reference_values, row_rules
-from spark_jobs import raw
+from spark_jobs import judging, raw
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
-from spark_jobs.extracts import Extract, extracts_of
-from spark_jobs.layouts import ExtractMismatch, Reading, Row, layout_named
+from spark_jobs.extracts import ALL, Extract, extracts_of, is_alike
+from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
+from spark_jobs.places import remove_folder
+from spark_jobs.reading import Readers, Reading, Task
 from spark_jobs.session import connect
+from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-SHOWN = 5  # rejected rows, or lost provinces of a sheet, in a message
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,15 @@ class Options:
     allow_loss: bool = False
 
 
-class DeliveryRefused(ExtractMismatch):
-    """More rows break the rules than the contract tolerates."""
+class RowsLost(Refusal):
+    """Rows read are not rows accepted and rejected: a fault of ours, never of a delivery."""
 
 
 def main() -> None:
     """Read the environment and the command line, then ingest table by table."""
     parser = argparse.ArgumentParser(prog="kho ingest", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="department.table", help="all tables with a delivery if none")
-    parser.add_argument("--period", help="only this one, such as 2017")
+    parser.add_argument("--period", help="only this one, such as 2017, of tables that have such periods")
     parser.add_argument("--again", action="store_true", help="also what is in raw already, say after a layout changed")
     parser.add_argument(
         "--allow-loss", action="store_true", help="accept a correction without sheets or provinces it had before"
@@ -63,20 +67,16 @@ def main() -> None:
 
 def ingest(contract: Contract, environment: Environment, options: Options) -> None:
     """Bring the newest extract of every period into raw, unless it is in. A refused period does not stop the others."""
+    delivery = delivery_of(contract)
     rules = row_rules(contract, reference_values(contract))
-    reading = fingerprint(rules, list(contract.columns), [c.type for c in contract.columns.values()], contract.key)
+    columns = [(c.name, c.type, c.headings) for c in contract.columns.values()]
+    reading = fingerprint(rules, columns, contract.key, delivery.layout, delivery.numbers, delivery.dates)
     with one_at_a_time(environment.lake, "ingest", contract.table):
         extracts = extracts_of(environment.lake, contract.table)
-        if options.period and options.period not in extracts:
-            raise Refusal(
-                f"there is no extract of {contract.table} for {options.period}",
-                where=str(environment.lake / "extracts"),
-                expected=f"one of {', '.join(sorted(extracts)) or 'none yet'}",
-                found=options.period,
-                remedy=f"`./kho fetch {contract.table}` brings it, if the department has it",
-            )
+        wanted = sorted(extracts)
+        if options.period and delivery.mode == "period" and (not extracts or is_alike(options.period, extracts)):
+            wanted = [_known(options.period, contract, extracts, environment)]
         contained = raw.contained(environment.warehouse, raw.table_of(contract))
-        wanted = [options.period] if options.period else sorted(extracts)
         due = [
             period
             for period in wanted
@@ -85,118 +85,141 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
         if not due:
             print(f"ingest {contract.table}: nothing new in {len(wanted)} periods")
             return
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine, environment.warehouse) as spark, Readers() as readers:
             raw.make_tables(spark, environment.warehouse, contract)
-            job = _Job(contract, environment, rules, reading, options)
+            job = _Job(contract, environment, readers, rules, reading, options)
             for_each(due, lambda period: job.ingest(spark, extracts[period], contained.get(period)))
+
+
+def _known(period: str, contract: Contract, extracts: Mapping[str, object], environment: Environment) -> str:
+    if period in extracts:
+        return period
+    raise Refusal(
+        f"there is no extract of {contract.table} for {period}",
+        where=str(environment.lake / "extracts"),
+        expected=f"one of {', '.join(sorted(extracts)) or 'none yet'}",
+        found=period,
+        remedy=f"`./kho fetch {contract.table}` brings it, if the department has it",
+    )
 
 
 @dataclass(frozen=True)
 class _Job:
     contract: Contract
     environment: Environment
+    readers: Readers
     rules: tuple[Rule, ...]
     reading: str
     options: Options
 
     def ingest(self, spark: SparkSession, extracts: list[Extract], contained: raw.Commit | None) -> None:
-        """One period: read the file, set apart what breaks a rule, and replace the period in raw."""
+        """One period: read what changed, set apart what breaks a rule, and put the rest into raw."""
         extract = extracts[-1]
-        found = self._read(extract)
-        if not self.options.allow_loss:
-            before = next((old for old in extracts[:-1] if contained and old.sha256 == contained.extract), None)
-            if before:
-                refuse_loss(found, self._read(before), str(extract.path(self.environment.lake)))
-        commit = raw.Commit(extract.period, extract.sha256, self.reading)
-        broken = raw.stage(spark, self.contract, found, commit, self.rules)
-        raw.keep_rejected(spark, self.environment.warehouse, self.contract, commit, found, broken)
-        counts = f"read {len(found.rows):,}, accepted {len(found.rows) - len(broken):,}, rejected {len(broken):,}"
-        skipped = "".join(f", skipped {count:,} {kind}" for kind, count in found.skipped.items())
-        columns = sorted({rule.column for rules in broken.values() for rule in rules})
-        named = f" ({', '.join(columns)})" if columns else ""
-        print(f"ingest {self.contract.table} {extract.period}: {counts}{named}{skipped}")
-        self._refuse_too_many(extract, found.rows, broken)
-        raw.replace_period(spark, self.contract, commit)
-
-    def _read(self, extract: Extract) -> Reading:
-        delivery = self.contract.delivery
-        if delivery is None:
-            raise Refusal(f"{self.contract.table} has no delivery", where=str(self.contract.path))
-        path = extract.path(self.environment.lake)
-        found = layout_named(delivery.layout)(path, extract.period, delivery.sheets)
-        if len(found.rows) < self.contract.at_least:
-            raise ExtractMismatch(
-                "the delivery has too few rows",
-                where=str(path),
-                expected=f"at least {self.contract.at_least:,} (at_least of {self.contract.path.name})",
-                found=f"{len(found.rows):,}",
-                remedy="ask the department for the complete file; the last good version stays",
+        base = self._base(extracts, contained)
+        if base and not self.options.allow_loss:
+            refuse_lost_files([f.name for f in extract.files], [f.name for f in base.files], self._where(extract))
+        is_same_reading = contained is not None and contained.reading == self.reading
+        partly = base if is_same_reading and not self.options.again else None
+        scope = self._scope(extract, partly)
+        with self._rows() as folder:
+            found = self._read(extract, scope, folder)
+            refuse_too_few(self.contract, found.rows + self._staying(spark, scope), self._where(extract))
+            if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
+                before = self._read(base, scope, folder / "before")
+                refuse_lost_units(found.units, before.units, self._where(extract))
+            commit = raw.Commit(extract.period, extract.sha256, self.reading, read=found.rows)
+            commit = self._judge(spark, commit, scope, folder)
+            broken = self._broken(spark, commit)
+            self._tell(found, commit, broken)
+            refuse_too_many(self.contract, commit, broken, self._where(extract))
+            accepted = self._put(spark, commit, scope)
+        if accepted + commit.rejected != commit.read:
+            raise RowsLost(
+                f"rows of {self.contract.table} {extract.period} were lost or doubled",
+                expected=f"{commit.read:,} read = accepted + rejected",
+                found=f"{accepted:,} + {commit.rejected:,}",
+                remedy="run the same command with --again; if it stays so, report it with the extract's sha256",
             )
-        return found
 
-    def _refuse_too_many(self, extract: Extract, rows: list[Row], broken: raw.Broken) -> None:
-        tolerated = self.contract.delivery.rejected_at_most_pct if self.contract.delivery else 0
-        if not broken or 100 * len(broken) <= tolerated * len(rows):
-            return
-        every = [(rows[index], rule) for index, rules in sorted(broken.items()) for rule in rules]
-        samples = "\n".join(f"    {line}" for line in _lines(self.contract, _telling(every)))
-        remedies = sorted({rule.remedy for rules in broken.values() for rule in rules if rule.remedy})
-        raise DeliveryRefused(
-            f"{self.contract.table} {extract.period} is refused: {len(broken):,} of {len(rows):,} rows break a rule",
-            where=str(extract.path(self.environment.lake)),
-            expected=f"at most {tolerated:g} % (rejected_at_most_pct of {self.contract.path.name})",
-            found=f"{100 * len(broken) / len(rows):.2f} %, for example:\n{samples}",
-            remedy="; ".join(
-                [
-                    "ask the department for a corrected file",
-                    *remedies,
-                    f"all of them stand in {raw.rejected_of(self.contract)}; raw keeps what it had",
-                ]
-            ),
-        )
+    def _base(self, extracts: list[Extract], contained: raw.Commit | None) -> Extract | None:
+        """The earlier delivery that is in raw."""
+        if contained is None or delivery_of(self.contract).mode == "changes":
+            return None
+        return next((old for old in reversed(extracts) if old.sha256 == contained.extract), None)
 
+    @staticmethod
+    def _scope(extract: Extract, base: Extract | None) -> raw.Scope:
+        """All of the period; or, of a delivery of many files, those that are other or gone."""
+        before = {file.name: file.sha256 for file in base.files} if base else {}
+        now = {file.name: file.sha256 for file in extract.files}
+        same = {name for name, sha256 in now.items() if before.get(name) == sha256}
+        changed = frozenset((before.keys() | now.keys()) - same)
+        return raw.Scope(extract.period, changed if same and changed else None)
 
-def refuse_loss(found: Reading, before: Reading, where: str) -> None:
-    """A correction reports on everything that the version before it reported on, or a person says that it need not."""
-    lost_sheets = sorted(before.units.keys() - found.units.keys())
-    lost_units = [
-        f"{_some(sorted(lost))} (sheet {sheet})"
-        for sheet, units in sorted(found.units.items())
-        if (lost := before.units.get(sheet, frozenset()) - units)
-    ]
-    if lost_sheets or lost_units:
-        raise ExtractMismatch(
-            "the correction has less than the version before it",
-            where=where,
-            expected="every sheet and province of the version before",
-            found="; ".join(
-                [f"no sheet {', '.join(lost_sheets)}"] * bool(lost_sheets) + [f"no {u}" for u in lost_units]
-            ),
-            remedy="ask the department for the complete file; if the loss is meant, run `./kho ingest --allow-loss`; "
-            "the last good version stays",
-        )
+    @contextmanager
+    def _rows(self) -> Iterator[Path]:
+        """The folder for the rows that readers write; we hold the table's lock, so what is in it is a dead run's."""
+        folder = self.environment.lake / "reading" / self.contract.table
+        remove_folder(folder)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            remove_folder(folder)
 
+    def _read(self, extract: Extract, scope: raw.Scope, folder: Path) -> Reading:
+        folder.mkdir(exist_ok=True)
+        files = [file for file in extract.files if scope.files is None or file.name in scope.files]
+        tasks = [
+            Task(file.name, extract.path(self.environment.lake, file), folder / f"{number:06d}.parquet")
+            for number, file in enumerate(files)
+        ]
+        return self.readers.read(self.contract, extract.period, tasks)
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    def _staying(self, spark: SparkSession, scope: raw.Scope) -> int:
+        """How many rows of raw stay beside what a delivery brings."""
+        if delivery_of(self.contract).mode == "changes":
+            staying = "true"
+        elif scope.files is not None:
+            staying = scope.others
+        else:
+            return 0
+        found = spark.sql(f"select count(*) from {raw.table_of(self.contract)} where {staying}")  # noqa: S608
+        return int(found.collect()[0][0])
 
+    def _judge(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope, folder: Path) -> raw.Commit:
+        """Make the view of judged rows and keep the rejected ones; the commit with their number."""
+        if commit.read:
+            rejected = judging.judge(spark, self.contract, folder, commit, self.rules, scope)
+        else:
+            rejected = judging.judge_nothing(spark, self.contract)
+        commit = replace(commit, rejected=rejected)
+        raw.keep_rejected(spark, self.environment.warehouse, self.contract, commit, scope)
+        return commit
 
-def _telling(broken: Sequence[tuple[Row, Rule]]) -> list[tuple[Row, Rule]]:
-    """A few that tell the most: the first to break each rule, then others, in the order of the file."""
-    firsts = {(rule.column, rule.name): number for number, (_, rule) in reversed(list(enumerate(broken)))}
-    ranked = sorted(range(len(broken)), key=lambda number: (number not in firsts.values(), number))
-    return [broken[number] for number in sorted(ranked[:SHOWN])]
+    def _put(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope) -> int:
+        if delivery_of(self.contract).mode == "changes":
+            return raw.merge(spark, self.contract, commit)
+        return raw.replace(spark, self.environment.warehouse, self.contract, commit, scope)
 
+    def _broken(self, spark: SparkSession, commit: raw.Commit) -> judging.Broken:
+        rejected = raw.rejected_of(self.contract)
+        return judging.broken_in(spark, rejected, commit.extract) if commit.rejected else judging.Broken()
 
-def _lines(contract: Contract, broken: Iterable[tuple[Row, Rule]]) -> list[str]:
-    """Where, what and what instead, for each broken rule; personal values are not shown."""
-    lines = []
-    for row, rule in broken:
-        cell = row.columns.get(rule.column)
-        value = raw.shown(contract, rule.column, row.values.get(rule.column))
-        where = f"sheet {row.sheet}, line {row.line}" + (f", column {cell}" if cell else "")
-        lines.append(f"{where}: {rule.column} is {value}, expected {rule.expected}")
-    return lines
+    def _tell(self, found: Reading, commit: raw.Commit, broken: judging.Broken) -> None:
+        """One line of counts, and one for every warning."""
+        period = "" if commit.period == ALL else f" {commit.period}"
+        columns = sorted({column for column, _ in broken.counts})
+        named = f" ({', '.join(columns)})" if columns else ""
+        skipped = "".join(f", skipped {count:,} {kind}" for kind, count in found.skipped.items())
+        counts = f"read {commit.read:,}, accepted {commit.read - commit.rejected:,}, rejected {commit.rejected:,}"
+        print(f"ingest {self.contract.table}{period}: {counts}{named}{skipped}")
+        for warning in found.warnings:
+            print(f"ingest {self.contract.table}{period}: warning: {warning}", file=sys.stderr)
+
+    def _where(self, extract: Extract) -> str:
+        lake = self.environment.lake
+        return str(extract.path(lake, extract.files[0]) if len(extract.files) == 1 else extract.folder(lake))
 
 
 if __name__ == "__main__":

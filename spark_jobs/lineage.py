@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from spark_jobs import raw
-from spark_jobs.extracts import extracts_of
+from spark_jobs.extracts import Extract, extracts_of
 from spark_jobs.session import delta_table
 
 MODELS = Path(__file__).resolve().parents[1] / "dbt" / "models"
@@ -35,7 +35,11 @@ def extracts_behind(lake: Path, warehouse: str, table: str, draft_version: int) 
     built = next((entry["timestamp"] for entry in history if entry["version"] == draft_version), None)
     found: list[dict[str, str]] = []
     for source in sorted(raw_tables(table.replace(".", "__"))):
-        files = {e.sha256: e.file for extracts in extracts_of(lake, source).values() for e in extracts}
+        files = {e.sha256: _named(e) for extracts in extracts_of(lake, source).values() for e in extracts}
         for period, commit in sorted(raw.contained(warehouse, f"raw_{source}", until=built).items()):
             found.append({"table": source, "period": period, "sha256": commit.extract, "file": files[commit.extract]})
     return found
+
+
+def _named(extract: Extract) -> str:
+    return extract.files[0].name if len(extract.files) == 1 else f"{len(extract.files):,} files"

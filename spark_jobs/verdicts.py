@@ -1,4 +1,4 @@
-"""What the gates found: `$KHO_LAKE/checks/<layer>/<table>/<version>.json`, written by `check`."""
+"""What the gates found: `$KHO_LAKE/checks/<layer>/<department or city>.<table>/<version>.json`, written by `check`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NotPassed(Refusal):
 
 def verdict_path(lake: Path, layer: str, contract: Contract, version: int) -> Path:
     """Where the check of one version stands."""
-    return lake / "checks" / layer / contract.name / f"{version}.json"
+    return lake / "checks" / layer / contract.table / f"{version}.json"
 
 
 def require_passed(lake: Path, layer: str, contract: Contract, version: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 import xlwt
 
 from quality.contract import Column, Contract, Portal, Source, Text, load_all
+from spark_jobs.connectors import variable
 from spark_jobs.environment import Environment
 from spark_jobs.fetch import fetch
 from spark_jobs.session import connect
@@ -50,9 +51,9 @@ def yearbooks() -> Path:
 
 
 @pytest.fixture
-def corner(stack: Stack, tmp_path: Path) -> Environment:
+def corner(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """The engine of the stack with a lake of the test's own. Use it with table names of the test's own."""
-    return Environment(tmp_path / "hồ dữ liệu", stack.env["KHO_WAREHOUSE"], stack.env["KHO_ENGINE"])
+    return Environment(tmp_path_factory.mktemp("hồ dữ liệu"), stack.env["KHO_WAREHOUSE"], stack.env["KHO_ENGINE"])
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def deliver(
     book: Book, reports: Contract, corner: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """Lets the department deliver a book of a year, and fetches it."""
-    monkeypatch.setenv(f"KHO_SOURCE_{reports.schema.upper()}", str(tmp_path))
+    monkeypatch.setenv(variable(reports.schema, "folder"), str(tmp_path))
 
     def deliver(sheets: Mapping[str, Grid], year: int = 2018) -> None:
         book(sheets, f"Nien giam {year}r.xls")

@@ -14,9 +14,10 @@ from quality.refusal import Refusal
 from spark_jobs import raw
 from spark_jobs.environment import Environment, Several
 from spark_jobs.extracts import extracts_of
-from spark_jobs.ingest import DeliveryRefused, Options, ingest, refuse_loss
-from spark_jobs.layouts import ExtractMismatch, Reading
+from spark_jobs.ingest import Options, ingest
+from spark_jobs.layouts import ExtractMismatch
 from spark_jobs.session import connect, folder_of, settle, version
+from spark_jobs.tolerance import DeliveryRefused, refuse_lost_units
 from tests.spark_jobs.books import Cell, sheet, zeros
 from tests.spark_jobs.processes import start
 
@@ -51,11 +52,12 @@ def test_a_delivery_is_in_raw_with_its_extract_and_line(
     ingested(reports, corner)
     assert f"ingest {reports.table} 2018: read 24, accepted 24, rejected 0" in capsys.readouterr().out
     (extract,) = extracts_of(corner.lake, reports.table)["2018"]
+    name = "Nien giam 2018r.xls"
     found = ask(f"select * from {raw.table_of(reports)} where month = 2 or cases is null order by _line, month")
     assert found == [
-        ("Hà Nội", "SXH", 2018, 2, 2, 3, "2018", extract.sha256, "SXH", 3),
-        ("TP. H.C.M", "SXH", 2018, 1, None, 0, "2018", extract.sha256, "SXH", 4),
-        ("TP. H.C.M", "SXH", 2018, 2, 0, 0, "2018", extract.sha256, "SXH", 4),
+        ("Hà Nội", "SXH", 2018, 2, 2, 3, "2018", extract.sha256, name, "SXH", 3, None),
+        ("TP. H.C.M", "SXH", 2018, 1, None, 0, "2018", extract.sha256, name, "SXH", 4, None),
+        ("TP. H.C.M", "SXH", 2018, 2, 0, 0, "2018", extract.sha256, name, "SXH", 4, None),
     ]
     before = state(corner, reports)
     ingested(reports, dataclasses.replace(corner, engine="sc://127.0.0.1:1"))  # nothing new asks no engine
@@ -84,18 +86,18 @@ def test_a_correction_replaces_its_period_and_no_other(
     [
         (
             {"SXH": sheet({"Hà Nội": with_cell(2, "nhiều")})},
-            "sheet SXH, line 3, column D: cases is 'nhiều', expected a value of type int",
-            [("SXH", 3, "cases", "D3", "nhiều", "type")],
+            "sheet SXH, line 3, column D: cases is 'nhiều', expected a whole number such as 1234",
+            [("SXH", 3, "cases", "D3", "nhiều", "form")],
         ),
         (
             {"SXH": sheet({"Hà Nội": with_cell(3, -4)})},
-            "sheet SXH, line 3, column E: deaths is -4, expected 0 to 100000",
+            "sheet SXH, line 3, column E: deaths is '-4', expected 0 to 100000",
             [("SXH", 3, "deaths", "E3", "-4", "between")],
         ),
         (
             {"SXH": sheet({"Hà Nội": with_cell(0, 1.5)})},
-            "sheet SXH, line 3, column B: cases is 1.5, expected a value of type int",
-            [("SXH", 3, "cases", "B3", "1.5", "type")],
+            "sheet SXH, line 3, column B: cases is '1.5', expected a whole number such as 1234",
+            [("SXH", 3, "cases", "B3", "1.5", "form")],
         ),
         (
             {"SXH": sheet({"Hà Nội": zeros(), "Sài Côn": zeros()})},
@@ -281,5 +283,5 @@ def test_a_period_that_was_never_fetched_is_refused(deliver: Deliver, reports: C
 
 
 def test_a_correction_that_only_adds_is_no_loss() -> None:
-    before = Reading([], {"SXH": frozenset({"Hà Nội"})})
-    refuse_loss(Reading([], {"SXH": frozenset({"Hà Nội", "Cà Mau"}), "TCM": frozenset()}), before, "")
+    before = {"SXH": frozenset({"Hà Nội"})}
+    refuse_lost_units({"SXH": frozenset({"Hà Nội", "Cà Mau"}), "TCM": frozenset()}, before, "")

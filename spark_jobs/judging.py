@@ -1,0 +1,189 @@
+"""Which rows of a delivery break a rule: the view `judged` over what the readers wrote, typed as the contract says.
+
+A row carries in `_broken` every rule it breaks, at most one of form or type a column. Rules of level `warning` are
+none of its business: the gates report those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quality.contract import Column, Contract
+from quality.refusal import Refusal
+from quality.rules import CRITICAL, Rule, literal
+from spark_jobs.layouts import AGAIN, delivery_of
+from spark_jobs.raw import OURS, REJECTED, SPARK_NAMES, Commit, Scope, table_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MASK = "***"
+TWINS_AT_MOST = 100_000
+SHOWN = 5
+BOOKS = ("workbook", "yearbook")  # layouts whose columns are the letters of Excel
+_MAP = "'map<string, string>'"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A rule that a row breaks, for a message. `value` is masked if personal, None if blank."""
+
+    file: str
+    sheet: str
+    line: int
+    column: str
+    cell: str | None
+    value: str | None
+    rule: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What is broken in a delivery: by column and rule how many rows, and a few that tell the most."""
+
+    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    samples: tuple[Reason, ...] = ()
+
+
+def judge(
+    spark: SparkSession, contract: Contract, rows: Path, commit: Commit, rules: tuple[Rule, ...], scope: Scope
+) -> int:
+    """Make the view `judged` of the Parquet files below `rows`; how many rows break a rule.
+
+    Rows that share a key among themselves are all broken; of those that share one with rows that stay in raw (other
+    files of the same period), the new ones are.
+    """
+    spark.read.parquet(str(rows)).createOrReplaceTempView("delivered")
+    typed = [f"{_typed(column)} as `{name}`" for name, column in contract.columns.items()]
+    found = [f"`{name}` as `_found_{name}`" for name, c in contract.columns.items() if c.type != "geometry"]
+    is_book = delivery_of(contract).layout in BOOKS
+    below = f"{'cast(_line as string)' if is_book else literal('')} as _below"  # what makes a cell of a column
+    maps = [f"from_json({name}, {_MAP}) as {name}" for name in ("_cells", "_unexpected", "_faults")]
+    spark.table("delivered").selectExpr(
+        "_file", "_sheet", "_line", below, *maps, *typed, *found
+    ).createOrReplaceTempView("typed")
+    has_twins = _find_twins(spark, contract, scope)
+    key = " and ".join(f"typed.`{name}` = twins.`_twin_{name}`" for name in contract.key)
+    joined = f"left join twins on {key}" if has_twins else ""
+    is_twin = f"twins.`_twin_{contract.key[0]}` is not null" if has_twins else "false"
+    values = ", ".join(f"{literal(name)}, {_masked(column)}" for name, column in contract.columns.items())
+    kept = ", ".join(f"typed.`{name}`" for name in contract.columns)
+    spark.sql(
+        f"""
+        create or replace temporary view judged as
+        select
+            {kept},
+            {literal(commit.period)} as _period,
+            {literal(commit.extract)} as _extract,
+            typed._file, typed._sheet, typed._line, typed._unexpected,
+            {_broken(contract, rules, is_twin)} as _broken,
+            map({values}) as _values
+        from typed {joined}
+        """  # noqa: S608
+    )
+    return int(spark.sql("select count(*) from judged where size(_broken) > 0").collect()[0][0])
+
+
+def judge_nothing(spark: SparkSession, contract: Contract) -> int:
+    """The view `judged` of a delivery that only takes files away."""
+    typed = [f"cast(null as {SPARK_NAMES.get(c.type, c.type)}) as `{c.name}`" for c in contract.columns.values()]
+    ours = [f"cast(null as {kind}) as {name}" for name, kind in {**OURS, **REJECTED}.items()]
+    spark.sql(f"select {', '.join([*typed, *ours])} where false").createOrReplaceTempView("judged")
+    return 0
+
+
+def broken_in(spark: SparkSession, table: str, extract: str) -> Broken:
+    """Of a table of rejected rows, what an extract broke. Samples: the first to break each rule, then others."""
+    reasons = f"select _file, _sheet, _line, inline(_broken) from {table} where _extract = {literal(extract)}"  # noqa: S608
+    counts = spark.sql(
+        f"with broken as ({reasons}) select column, rule, count(*) from broken group by all order by all"  # noqa: S608
+    ).collect()
+    samples = spark.sql(
+        f"""
+        with broken as (
+            {reasons}
+        ),
+        ranked as (
+            select *, row_number() over (partition by column, rule order by _file, _sheet, _line) as _nth from broken
+        ),
+        chosen as (
+            select * from ranked order by _nth, _file, _sheet, _line limit {SHOWN}
+        )
+        select _file, _sheet, _line, column, cell, value, rule, expected from chosen order by _file, _sheet, _line
+        """  # noqa: S608
+    ).collect()
+    return Broken({(row[0], row[1]): row[2] for row in counts}, tuple(Reason(*row) for row in samples))
+
+
+def _typed(column: Column) -> str:
+    kind = SPARK_NAMES.get(column.type, column.type)
+    return f"`{column.name}`" if kind in ("string", "binary") else f"try_cast(`{column.name}` as {kind})"
+
+
+def _masked(column: Column) -> str:
+    if column.type == "geometry":
+        return "cast(null as string)"  # as text it would be longer than all the rest; the extract has it
+    found = f"`_found_{column.name}`"
+    return found if column.pii == "none" else f"if({found} is null, null, '{MASK}')"
+
+
+def _find_twins(spark: SparkSession, contract: Contract, scope: Scope) -> bool:
+    """Make the view `twins`, keys that stand more than once, unless there is none."""
+    key = ", ".join(f"`{name}`" for name in contract.key)
+    twins = ", ".join(f"`{name}` as `_twin_{name}`" for name in contract.key)
+    present = " and ".join(f"`{name}` is not null" for name in contract.key)
+    staying = ""
+    if scope.files is not None:
+        staying = f" union all select {key} from {table_of(contract)} where {scope.others}"  # noqa: S608
+    found = spark.sql(
+        f"select {twins} from (select {key} from typed where {present}{staying}) "  # noqa: S608
+        f"group by {key} having count(*) > 1 limit {TWINS_AT_MOST + 1}"
+    ).toArrow()
+    if found.num_rows > TWINS_AT_MOST:
+        raise Refusal(
+            f"{', '.join(contract.key)} is no key of this delivery",
+            where=contract.table,
+            expected=f"one row per {', '.join(contract.key)}",
+            found=f"more than {TWINS_AT_MOST:,} of them stand in several rows",
+            remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
+        )
+    if found.num_rows:
+        spark.createDataFrame(found).createOrReplaceTempView("twins")
+    return bool(found.num_rows)
+
+
+def _broken(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
+    """The array of what a row breaks: for each column what is wrong with its form, else its type, else its rules."""
+    key = Rule(contract.key[0], "key", CRITICAL, "", f"one row per {', '.join(contract.key)}")
+    arrays = [f"if({is_twin}, array({_reason(contract.columns[key.column], key)}), {_NONE})"]
+    for column in contract.columns.values():
+        form = Rule(column.name, "form", CRITICAL, "", "")
+        kind = Rule(column.name, "type", CRITICAL, "", f"a value of type {column.type}")
+        own = [rule for rule in rules if rule.column == column.name and rule.level == CRITICAL]
+        reasons = ", ".join(f"if({rule.holds}, null, {_reason(column, rule)})" for rule in own)
+        fault = f"_faults[{literal(column.name)}]"
+        mistyped = (
+            "false" if column.type == "geometry" else f"`_found_{column.name}` is not null and `{column.name}` is null"
+        )
+        arrays.append(
+            f"case when _faults is not null and {fault} is not null then array({_reason(column, form, fault)}) "
+            f"when {mistyped} then array({_reason(column, kind)}) "
+            f"else {f'array_compact(array({reasons}))' if own else _NONE} end"
+        )
+    return f"concat({', '.join(arrays)})"
+
+
+_NONE = "cast(array() as array<struct<column: string, cell: string, value: string, rule: string, expected: string>>)"
+
+
+def _reason(column: Column, rule: Rule, expected: str | None = None) -> str:
+    cell = f"_cells[{literal(column.name)}]"
+    return (
+        f"named_struct('column', {literal(column.name)}, "
+        f"'cell', concat({cell}, _below), "
+        f"'value', {_masked(column)}, 'rule', {literal(rule.name)}, 'expected', {expected or literal(rule.expected)})"
+    )
