@@ -1,19 +1,25 @@
-"""The commands that run the stack: `./kho up`, `down`, `status`, `logs`, `doctor`, `demo`, `test`."""
+"""The commands that run the stack: `./kho up`, `down`, `status`, `logs`, `doctor`, `demo`, `test` and more."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 
+from infra.departments import MONTHS, SIZES
 from infra.settings import ROOT, Settings, read_settings
 from quality.refusal import Refusal, run
 
+IN_TWO = ("--numprocesses=2", "--dist=loadgroup")
 STEPS = """
 the steps, each safe to run twice; without a table they take all tables:
   fetch   [TABLE …] [--period P]   a department's new deliveries -> extracts
   ingest  [TABLE …] [--period P]   extracts -> raw tables; what is not accepted goes to TABLE__rejected
+  return  TABLE [PERIOD]           what was not accepted, marked in the department's own file
+  intake  [TABLE …]                what came in: rows read, accepted, rejected
+  overdue [DEPARTMENT …]           deliveries that should have come by now
   build                            raw -> draft, with dbt
   check   draft|open [TABLE …]     the gates
   promote [TABLE …]                draft -> city, the shared city dataset
@@ -33,7 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser("demo", help="all set-up, all services, and the real yearbooks carried to the portal")
+    demo = commands.add_parser("demo", help="all set-up, all services, and four departments carried to the portal")
+    departments = commands.add_parser("departments", help="what the simulated departments offer; time goes forward")
+    for command in (demo, departments):
+        command.add_argument("--size", choices=SIZES, help="how much; demo if nothing is said, and then it stays")
+        command.add_argument("--month", choices=MONTHS, help="as of the end of which month; the first, then as it is")
+    commands.add_parser("sources", help="the simulated departments' addresses, as a shell wants them: eval")
     commands.add_parser("test", help="all set-up and every test; what follows goes to pytest", add_help=False)
     commands.add_parser("up", help="start all services and wait until each has answered")
     commands.add_parser("down", help="stop them; no process is left")
@@ -48,9 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(settings: Settings) -> None:
     from infra import supervise  # noqa: PLC0415 - each command imports only what it needs
-    from infra.departments import open_departments  # noqa: PLC0415
 
-    open_departments(settings)
     supervise.up(settings)
 
 
@@ -72,10 +81,23 @@ def _doctor(settings: Settings) -> None:
     examine(settings)
 
 
-def _demo(settings: Settings) -> None:
+def _demo(settings: Settings, size: str | None, month: str | None) -> None:
     from infra.demo import demo  # noqa: PLC0415
 
-    demo(settings)
+    demo(settings, size, month)
+
+
+def _departments(settings: Settings, size: str | None, month: str | None) -> None:
+    from infra.demo import start  # noqa: PLC0415
+
+    start(settings, size, month)
+
+
+def _sources(settings: Settings) -> None:
+    from infra.departments.addresses import variables  # noqa: PLC0415
+
+    for name, address in sorted(variables(settings).items()):
+        print(f"export {name}={shlex.quote(address)}")
 
 
 def _logs(settings: Settings, service: str, *, follow: bool) -> None:
@@ -88,12 +110,15 @@ def _logs(settings: Settings, service: str, *, follow: bool) -> None:
 
 
 def _test(settings: Settings, arguments: list[str]) -> None:
-    """Become pytest. The stack under test has its own folder and ports, but shares what is installed."""
+    """Become pytest, all tests in two processes, some named ones in one.
+
+    The stack under test has its own folder and ports, but shares what is installed.
+    """
     os.chdir(ROOT)
     python = str(settings.python("dev"))
     environment = {**os.environ, "KHO_TOOLS": str(settings.tools)}
     cache = f"cache_dir={settings.home / 'cache' / 'pytest'}"
-    os.execve(python, [python, "-m", "pytest", "-o", cache, *arguments], environment)  # noqa: S606
+    os.execve(python, [python, "-m", "pytest", "-o", cache, *(arguments or IN_TWO)], environment)  # noqa: S606
 
 
 def main() -> None:
@@ -108,7 +133,9 @@ def main() -> None:
         "down": lambda: _down(settings),
         "status": lambda: _status(settings),
         "doctor": lambda: _doctor(settings),
-        "demo": lambda: _demo(settings),
+        "demo": lambda: _demo(settings, given.size, given.month),
+        "departments": lambda: _departments(settings, given.size, given.month),
+        "sources": lambda: _sources(settings),
         "logs": lambda: _logs(settings, given.service, follow=given.follow),
         "test": lambda: _test(settings, rest),
         "help": parser.print_help,

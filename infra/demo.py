@@ -1,19 +1,23 @@
-"""`./kho demo`: the main job. Everything is started, Airflow carries the real yearbooks to the portal, we watch."""
+"""`./kho demo`: the main job. Everything is started, Airflow carries what departments offer to the portal, we watch."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from infra import supervise
-from infra.departments import open_departments
-from infra.runs import Airflow, finish, until
+from infra.connections import ensure_connections
+from infra.departments import fill_database, open_departments
+from infra.departments.addresses import addresses
+from infra.runs import Airflow, Run, finish, until
 from infra.services import airflow
-from infra.settings import Settings
+from infra.settings import ROOT, Settings
 
 RUN_SECONDS = 1200
+DEPARTMENTS = ("investment", "education", "health", "cadastre")
 DATASET = "ca-benh-truyen-nhiem-theo-thang"
 
 
@@ -25,23 +29,52 @@ def _phase(name: str) -> Iterator[None]:
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def demo(settings: Settings) -> None:
-    """Start all services, trigger the health DAG and follow it through city and portal."""
-    began = time.monotonic()
+def start(settings: Settings, size: str | None = None, month: str | None = None) -> Airflow:
+    """All services, and the simulated departments with what they offer; Airflow knows how to reach them."""
+    with _phase("departments"):
+        offered = open_departments(settings, size, month)
+        print(f"  they offer {offered.month}, size {offered.size}")
     with _phase("services"):
-        open_departments(settings)
         supervise.up(settings)
+    fill_database(settings)
     api = Airflow(settings)
-    until(RUN_SECONDS, "Airflow reads the DAGs", lambda: all(map(api.knows, ("health", "city", "portal"))))
-    with _phase("health: fetch, ingest"):
-        run = api.trigger("health")
-        finish(api, run, RUN_SECONDS)
+    ensure_connections(api, addresses(settings))
+    return api
+
+
+def demo(settings: Settings, size: str | None = None, month: str | None = None) -> None:
+    """Start everything, trigger the departments' DAGs and follow them through city and portal."""
+    began = time.monotonic()
+    api = start(settings, size, month)
+    until(RUN_SECONDS, "Airflow reads the DAGs", lambda: all(map(api.knows, (*DEPARTMENTS, "city", "portal"))))
+    with _phase("departments: fetch, ingest"):
+        runs = [api.trigger(department) for department in DEPARTMENTS]
+        for run in runs:
+            finish(api, run, RUN_SECONDS)
     for dag, steps in (("city", "build, check, promote"), ("portal", "protect, check, export, apply")):
         with _phase(f"{dag}: {steps}"):
-            run = until(RUN_SECONDS, f"{run.dag} wakes {dag}", partial(api.woken_by, run, dag))
-            finish(api, run, RUN_SECONDS)
+            runs = _woken(api, runs, dag)
     print(f"done in {time.monotonic() - began:.0f} s (set-up before it not counted)\n")
+    _print_intake(settings)
     print(f"  the portal   {settings.portal_url}/dataset/{DATASET}")
     print(f"  Airflow      {airflow.url(settings)}")
     print(f"               user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin")
     print(f"  SQL          jdbc:hive2://127.0.0.1:{settings.ports['thrift']}/city")
+
+
+def _woken(api: Airflow, runs: list[Run], dag: str) -> list[Run]:
+    """The runs of `dag` that announcements of `runs` woke, ended well. One may answer several announcements."""
+    woken: list[Run] = []
+    for run in filter(api.announced, runs):  # city waits in silence for what it is made of
+        found = until(RUN_SECONDS, f"{run.dag} wakes {dag}", partial(api.woken_by, run, dag))
+        if found not in woken:
+            woken.append(found)
+            finish(api, found, RUN_SECONDS)
+    return woken
+
+
+def _print_intake(settings: Settings) -> None:
+    """What came in, as `./kho intake` prints it."""
+    argv = [str(settings.python("lake")), "-m", "spark_jobs.intake"]
+    subprocess.run(argv, cwd=ROOT, env={"PYTHONPATH": str(ROOT), **settings.environment()}, check=True)
+    print()

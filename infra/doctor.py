@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from infra import install, supervise
-from infra.services.registry import SERVICES
+from infra.services.registry import services
 from infra.settings import Settings
 from quality.refusal import Refusal
 
@@ -60,7 +60,7 @@ def _ports(settings: Settings) -> Iterator[str]:
     """Ports of services that do not run are free."""
     for state in supervise.states(settings):
         if state.state != supervise.RUNNING:
-            for port in SERVICES[state.name].ports:
+            for port in services(settings)[state.name].ports:
                 if holder := supervise.port_holder(settings.ports[port]):
                     number = settings.ports[port]
                     yield f"port {number} ({port}) is held by {holder}: stop it, or set KHO_PORT_{port.upper()}"
@@ -71,5 +71,5 @@ def _services(settings: Settings) -> Iterator[str]:
     for state in supervise.states(settings):
         if state.state != supervise.RUNNING:
             yield f"{state.name} is {state.state.lower()}: ./kho up; if it stays so, ./kho logs {state.name}"
-        elif answer := SERVICES[state.name].ready(settings):
+        elif answer := services(settings)[state.name].ready(settings):
             yield f"{state.name} runs, but: {answer}; see ./kho logs {state.name}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import requests
 
@@ -58,13 +60,25 @@ class Airflow:
         return str(self._ask("GET", f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}")["state"])
 
     def woken_by(self, run: Run, dag: str) -> Run | None:
-        """The run of `dag` that an announcement of `run` woke, if it is there yet."""
-        for row in self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=20")["dag_runs"]:
-            candidate = Run(dag, row["dag_run_id"])
-            events = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{candidate.run_id}/upstreamAssetEvents")
-            if any(event["source_run_id"] == run.run_id for event in events["asset_events"]):
-                return candidate
-        return None
+        """The first run of `dag` that began after `run` announced something, if there is one yet.
+
+        Not the one that Airflow lists the announcement with: where a run is already waiting, Airflow 3.3.2 lists later
+        announcements with none, and it is this waiting run that takes up what they announce.
+        """
+        announced = self.announced(run)
+        rows = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+        began = [(_time(row["start_date"]), row["dag_run_id"]) for row in rows if row["start_date"]]
+        since = [(start, run_id) for start, run_id in began if announced and start >= announced]
+        return Run(dag, min(since)[1]) if since else None
+
+    def announced(self, run: Run) -> datetime | None:
+        """When a run announced something, the last time; None when it did not."""
+        listed = self._ask("GET", f"/api/v2/assets/events?source_run_id={quote(run.run_id)}&source_dag_id={run.dag}")
+        return max((_time(event["timestamp"]) for event in listed["asset_events"]), default=None)
+
+    def states(self, run: Run) -> dict[str, str | None]:
+        """State of each task of a run: success, failed, upstream_failed, skipped; None before it is looked at."""
+        return {task["task_id"]: task["state"] for task in self._tasks(run)}
 
     def failures(self, run: Run) -> Iterator[str]:
         """Of each failed task: its name and the end of its log."""
@@ -79,6 +93,13 @@ class Airflow:
             return []
         log = self._ask("GET", f"{self._path(run)}/{task_id}/logs/{task['try_number']}?full_content=true")
         return [str(line["event"]) for line in log["content"] if isinstance(line, dict)]
+
+    def keep_connections(self, connections: Sequence[Mapping[str, Any]]) -> None:
+        """Make connections, or change those of the same name. Raises Refusal with Airflow's words about some."""
+        action = {"action": "create", "action_on_existence": "overwrite", "entities": list(connections)}
+        done = self._ask("PATCH", "/api/v2/connections", json={"actions": [action]})["create"]
+        if done["errors"]:
+            raise Refusal("Airflow does not take the connections", found=str([e["error"] for e in done["errors"]]))
 
     def import_errors(self) -> list[str]:
         """What keeps DAG files from being read."""
@@ -104,6 +125,10 @@ class Airflow:
                 remedy="./kho status shows what runs, ./kho up starts it",
             ) from error
         return answer.json()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def until(seconds: float, what: str, ask: Callable[[], T | None]) -> T:

@@ -1,8 +1,7 @@
 """Where everything is: folders, ports, secrets, and the environment that the steps are given.
 
 Read once, at the start of a command. `KHO_HOME` moves all state, `KHO_TOOLS` the installed environments,
-`KHO_PORT_BASE` all ports, `KHO_PORT_<SERVICE>` one of them, `KHO_SOURCE_HEALTH` is the folder into which the
-Department of Health delivers.
+`KHO_PORT_BASE` all ports, `KHO_PORT_<SERVICE>` one of them.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ PORTS = {
     "postgres": 4,
     "valkey": 5,
     "solr": 6,
+    "sftp": 7,  # the simulated departments' files
+    "api": 8,  # the simulated Department of Health's API
 }
 
 
@@ -38,7 +39,6 @@ class Settings:
     home: Path
     tools: Path
     ports: Mapping[str, int]
-    source_health: Path
 
     @property
     def lake(self) -> Path:
@@ -54,6 +54,11 @@ class Settings:
     def logs(self) -> Path:
         """One file a service."""
         return self.home / "logs"
+
+    @property
+    def departments(self) -> Path:
+        """What the simulated departments deliver from; absent where there are none."""
+        return self.home / "departments"
 
     @property
     def jars(self) -> Path:
@@ -74,16 +79,20 @@ class Settings:
         (folder,) = (self.tools / environment / "lib").glob("python3.*/site-packages")
         return folder
 
+    def secret_file(self, name: str) -> Path:
+        """Where a secret lies, for programs that want a file."""
+        return self.home / "secrets" / name
+
     def secret(self, name: str) -> str:
         """A secret of this installation, made on first use (mode 0600), 64 hexadecimal characters unless put there."""
-        path = self.home / "secrets" / name
+        path = self.secret_file(name)
         if not path.exists():
             self.keep_secret(name, secrets.token_hex(32))
         return path.read_text()
 
     def keep_secret(self, name: str, value: str) -> None:
         """Store a secret that somebody else made, such as an API token. Never readable by others, at no moment."""
-        path = self.home / "secrets" / name
+        path = self.secret_file(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"{name}.{os.getpid()}")
         fresh.touch(mode=0o600)
@@ -101,7 +110,6 @@ class Settings:
             "KHO_THRIFT_PORT": str(self.ports["thrift"]),
             "KHO_PORTAL_URL": self.portal_url,
             "KHO_PORTAL_TOKEN": token.read_text() if token.exists() else "",
-            "KHO_SOURCE_HEALTH": str(self.source_health),
         }
 
 
@@ -111,8 +119,7 @@ def read_settings() -> Settings:
     tools = Path(os.environ.get("KHO_TOOLS", home / "tools")).resolve()
     base = _port("KHO_PORT_BASE", PORT_BASE)
     ports = {name: _port(f"KHO_PORT_{name.upper()}", base + offset) for name, offset in PORTS.items()}
-    source_health = Path(os.environ.get("KHO_SOURCE_HEALTH", home / "departments" / "health"))
-    return Settings(home, tools, ports, source_health)
+    return Settings(home, tools, ports)
 
 
 def _port(variable: str, default: int) -> int:

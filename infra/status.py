@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra import supervise
 from infra.services import airflow
-from infra.services.registry import SERVICES
+from infra.services.registry import services
 from infra.settings import Settings
 
 MIB = 1024 * 1024
@@ -29,7 +29,7 @@ def print_status(settings: Settings) -> None:
     total = 0
     for state in supervise.states(settings):
         total += state.memory
-        ports = ",".join(str(settings.ports[port]) for port in SERVICES[state.name].ports) or "-"
+        ports = ",".join(str(settings.ports[port]) for port in services(settings)[state.name].ports) or "-"
         row = f"{state.name:<23}{state.state.lower():<10}{state.pid or '-':>8}  {ports:<12}{state.memory // MIB:>5} MiB"
         print(f"{row}  {addresses.get(state.name, '')}".rstrip())
     print(f"{'together':<55}{total // MIB:>5} MiB")

@@ -22,7 +22,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from infra.services import Service, end_remains
-from infra.services.registry import SERVICES
+from infra.services.registry import SERVICES, services
 from infra.settings import ROOT, Settings
 from quality.refusal import Refusal
 
@@ -54,12 +54,13 @@ class State:
 def up(settings: Settings) -> None:
     """Start what does not run, each service when those it needs are ready; return when every one has answered."""
     running = {state.name for state in states(settings) if state.state != "STOPPED"}
-    _refuse_busy_ports(settings, [service for name, service in SERVICES.items() if name not in running])
+    wanted = services(settings)
+    _refuse_busy_ports(settings, [service for name, service in wanted.items() if name not in running])
     with _supervisor(settings):
-        answered = {name: threading.Event() for name in SERVICES}
+        answered = {name: threading.Event() for name in wanted}
         failed = threading.Event()
-        with ThreadPoolExecutor(len(SERVICES)) as pool:
-            starts = [pool.submit(_start, settings, service, answered, failed) for service in SERVICES.values()]
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            starts = [pool.submit(_start, settings, service, answered, failed) for service in wanted.values()]
             try:
                 for start in starts:
                     if error := start.exception():
@@ -84,7 +85,7 @@ def down(settings: Settings) -> None:
 def states(settings: Settings) -> list[State]:
     """Every service, running or not."""
     if not _pid(settings):
-        return [State(name, "STOPPED", 0, 0) for name in SERVICES]
+        return [State(name, "STOPPED", 0, 0) for name in services(settings)]
     rows = sorted(_rows(settings).items())
     return [State(name, row["statename"], row["pid"], _memory(row["pid"])) for name, row in rows]
 
@@ -197,7 +198,7 @@ def _configuration(settings: Settings) -> str:
         f'command="{python}" -m infra.watch',
         *(f'environment=KHO_SERVICE="{WATCH}"', "redirect_stderr=true", f"stdout_logfile=../logs/{WATCH}.log"),
     ]
-    for name, service in SERVICES.items():
+    for name, service in services(settings).items():
         lines += [
             f"[program:{name}]",
             f'command="{python}" -m infra.services.run {name}',
@@ -214,10 +215,11 @@ def _supervisor(settings: Settings) -> Iterator[Any]:
     """The supervisor, started if need be, with what a killed one left behind ended first."""
     for folder in (settings.run, settings.logs):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _pid(settings):
+    is_running = _pid(settings) is not None
+    (settings.run / "supervisord.conf").write_text(_configuration(settings), encoding="utf-8")
+    if not is_running:
         _end_strays(settings)
         (settings.run / "supervisor.sock").unlink(missing_ok=True)
-        (settings.run / "supervisord.conf").write_text(_configuration(settings), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "KHO_HOME": str(settings.home)}
         environment |= {"KHO_TOOLS": str(settings.tools)}
         argv = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", "supervisord.conf"]
@@ -232,6 +234,9 @@ def _supervisor(settings: Settings) -> Iterator[Any]:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_SECONDS)
+        if is_running:  # it may have been started before some of its services were there
+            for name in supervisor.supervisor.reloadConfig()[0][0]:
+                supervisor.supervisor.addProcessGroup(name)
         yield supervisor
 
 
@@ -252,7 +257,7 @@ def _states(supervisor: Any) -> dict[str, str]:
 
 
 def _stop(supervisor: Any, names: list[str]) -> None:
-    """All of them at once. A supervisor that an older version of ours started may not know every name."""
+    """All of them at once. A supervisor knows only the services that were wanted when it last read of them."""
     names = [name for name in names if name in _states(supervisor)]
     for name in names:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from infra import supervise
 from infra.services import Service
-from infra.services.registry import SERVICES
+from infra.services.registry import services
 from infra.settings import Settings, read_settings
 from quality.refusal import run
 
@@ -46,8 +46,8 @@ def main() -> None:
     while True:
         time.sleep(EVERY_SECONDS)
         ages = supervise.ages(settings)
-        answers = {name: name in ages and _answers(service, settings) for name, service in SERVICES.items()}
-        for name in silent(SERVICES, ages, answers, began, time.monotonic()):
+        answers = {name: name in ages and _answers(service, settings) for name, service in services(settings).items()}
+        for name in silent(services(settings), ages, answers, began, time.monotonic()):
             print(f"{name} runs but does not answer: starting it again", flush=True)
             supervise.restart(settings, name)
 

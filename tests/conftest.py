@@ -1,7 +1,7 @@
 """The stack under test: real services in a folder and on ports of their own, started once for all tests that ask.
 
 The folder's name has a space and Vietnamese letters on purpose. `KHO_TEST_HOME=FOLDER` keeps the stack running there
-from one run of the tests to the next, for those who write them.
+from one run of the tests to the next, for those who write them; `KHO_TEST_PORT_BASE` lets two of them work at once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from infra.departments import open_departments
 from infra.settings import read_settings
 from tests.stack import Stack
 
-PORT_BASE = "27000"
+PORT_BASE = os.environ.get("KHO_TEST_PORT_BASE", "27000")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the distribution looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the one stack run in one process, one after another; meanwhile all others run in the second."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 def _variables(home: Path) -> dict[str, str]:
@@ -32,7 +39,7 @@ def _variables(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """All services, with the simulated departments' folders laid out and nothing fetched yet."""
+    """All services, the simulated departments' too, with little data, and nothing fetched yet."""
     kept = os.environ.get("KHO_TEST_HOME")
     # Not in pytest's own folder: that is closed to others, and who runs the tests as root may be in a container where
     # PostgreSQL then could not run.
@@ -45,9 +52,8 @@ def stack() -> Iterator[Stack]:
             patch.setenv(name, variables[name])
         settings = read_settings()
     running = Stack(settings, variables)
-    open_departments(settings)
     try:
-        running.kho("up")
+        running.kho("departments", "--size=test")
         yield running
     finally:
         if not kept:
@@ -58,6 +64,6 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def published(stack: Stack) -> Stack:
-    """The stack after the main job: Airflow has carried the five yearbooks to the portal."""
+    """The stack after the main job: Airflow has carried what the departments offer to the portal."""
     stack.kho("demo")
     return stack

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.departments import addresses
 from infra.settings import ROOT, Settings
 
 COMMAND_SECONDS = 900
@@ -28,7 +29,13 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         """The environment that `./kho` gives to a step, for tests that start a step's module themselves."""
-        return {**self.variables, **self.settings.environment(), "PYTHONPATH": str(ROOT)}
+        return {**self.variables, **self.settings.environment(), **self.sources, "PYTHONPATH": str(ROOT)}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The simulated departments' addresses, once their servers have been started."""
+        is_known = self.settings.secret_file("departments-host-key.pub").exists()
+        return addresses.variables(self.settings) if is_known else {}
 
     def processes(self) -> list[psutil.Process]:
         """Every process that a service of this installation is or has started, and its supervisor."""
@@ -46,7 +53,7 @@ class Stack:
         """Begin a `./kho` command and return while it runs."""
         return subprocess.Popen(
             [sys.executable, str(ROOT / "kho"), *arguments],
-            env=self.variables,
+            env={**self.variables, **self.sources},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -56,7 +63,7 @@ class Stack:
         """Run `./kho` against this installation. With `check`, a failure fails the test with what was printed."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "kho"), *arguments],
-            env={**self.variables, **variables},
+            env={**self.variables, **self.sources, **variables},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

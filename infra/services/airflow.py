@@ -111,7 +111,9 @@ def _prepare(settings: Settings) -> None:
 def _command(part: str, *arguments: str) -> Callable[[Settings], Command]:
     def command(settings: Settings) -> Command:
         argv = [str(settings.python("scheduler")), "-m", "airflow", part, *arguments]
-        return Command(argv, _folder(settings), _environment(settings))
+        # A missed deadline's callback runs in the triggerer, which must find its module.
+        found = {"PYTHONPATH": str(ROOT / "dags")} if part == "triggerer" else {}
+        return Command(argv, _folder(settings), _environment(settings) | found)
 
     return command
 

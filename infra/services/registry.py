@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from infra.services import Service, airflow, engine, portal, postgres, solr, valkey
+from infra.departments import are_open
+from infra.services import Service, airflow, departments, engine, portal, postgres, solr, valkey
+from infra.settings import Settings
 
 SERVICES: dict[str, Service] = {
     service.name: service
@@ -17,5 +19,14 @@ SERVICES: dict[str, Service] = {
         airflow.SCHEDULER,
         airflow.DAG_PROCESSOR,
         airflow.TRIGGERER,
+        departments.FILES,
+        departments.API,
     )
 }
+SIMULATED = {departments.FILES.name, departments.API.name}
+
+
+def services(settings: Settings) -> dict[str, Service]:
+    """Those that this installation has: the simulated departments are for the demo and for tests."""
+    has_departments = are_open(settings)
+    return {name: service for name, service in SERVICES.items() if has_departments or name not in SIMULATED}

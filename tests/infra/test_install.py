@@ -25,7 +25,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in ("uv.txt", "build.txt"):
         (locks / name).write_bytes((install.LOCKS / name).read_bytes())
     monkeypatch.setattr(install, "LOCKS", locks)
-    return Settings(tmp_path / "Kho mở", tmp_path / "Kho mở" / "công cụ", PORTS, tmp_path / "health")
+    return Settings(tmp_path / "Kho mở", tmp_path / "Kho mở" / "công cụ", PORTS)
 
 
 def _installed(settings: Settings) -> str:

@@ -9,7 +9,7 @@ from quality.refusal import Refusal
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path, tmp_path / "tools", PORTS, tmp_path / "health")
+    return Settings(tmp_path, tmp_path / "tools", PORTS)
 
 
 def test_every_port_follows_the_base_and_one_can_be_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def test_it_runs_below_an_open_and_below_a_closed_folder(tmp_path: Path, mode: i
     if mode == 0o755:
         for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
             folder.chmod(0o755)
-    settings = Settings(home, read_settings().tools, {**PORTS, "postgres": PORT}, home)
+    settings = Settings(home, read_settings().tools, {**PORTS, "postgres": PORT})
     SERVICE.prepare(settings)
     SERVICE.prepare(settings)
     command = SERVICE.command(settings)
