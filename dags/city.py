@@ -1,14 +1,15 @@
 """City: the shared city dataset, built anew when a department has delivered. A gate stands before the promotion."""
 
 from airflow.sdk import DAG
-from steps import RETRIES, announce, asset, step
+from steps import CARE, announce, asset, step, within
 
 with DAG(
     dag_id="city",
-    schedule=[asset("health")],
+    schedule=asset("investment") | asset("education") | asset("health") | asset("cadastre"),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "city", **RETRIES},
+    deadline=within(hours=4),
+    default_args={**CARE, "owner": "city"},
     doc_md=__doc__,
 ):
     step("build") >> step("check", "draft", task_id="check_draft") >> step("promote") >> announce("city")

@@ -14,7 +14,19 @@ from tests.spark_jobs.books import in_tcvn3, sheet
 from tests.stack import Stack
 
 DATASET = "ca-benh-truyen-nhiem-theo-thang"
-FLOW = ("fetch", "ingest", "build", "check draft", "promote", "protect", "check open", "export", "plan", "apply")
+FLOW = (
+    "fetch",
+    "ingest",
+    "check raw",
+    "build",
+    "check draft",
+    "promote",
+    "protect",
+    "check open",
+    "export",
+    "plan",
+    "apply",
+)
 TABLES = tuple(f"{schema}.disease_cases" for schema in ("raw_health", "draft", "city", "open"))
 
 
@@ -57,7 +69,7 @@ def write_book(path: Path, sheets: dict[str, Sequence[Sequence[Any]]]) -> None:
 
 @pytest.fixture
 def inbox(published: Stack) -> Path:
-    return Path(published.env["KHO_SOURCE_HEALTH"])
+    return published.settings.departments / "health"
 
 
 def test_with_nothing_new_nothing_is_written(published: Stack) -> None:
