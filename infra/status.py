@@ -19,6 +19,8 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "postgres": f"127.0.0.1:{settings.ports['postgres']}",
         "valkey": f"127.0.0.1:{settings.ports['valkey']}",
         "solr": f"127.0.0.1:{settings.ports['solr']}",
+        "department-files": f"sftp://127.0.0.1:{settings.ports['sftp']}",
+        "department-api": f"https://127.0.0.1:{settings.ports['api']}",
     }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
@@ -295,18 +296,31 @@ def _end_strays(settings: Settings) -> None:
     """End processes of our services that no supervisor watches any more: asked first, then killed."""
     for name in SERVICES:
         end_remains(settings, name)
+    deadline = time.monotonic() + STOP_SECONDS
+    while (strays := _strays(settings)) and time.monotonic() < deadline:  # a task may just have started a step
+        for process in strays:
+            with _gone_is_fine():
+                process.terminate()
+        for process in psutil.wait_procs(strays, timeout=10)[1]:
+            with _gone_is_fine():
+                process.kill()
+
+
+def _strays(settings: Settings) -> list[psutil.Process]:
+    """All that our services have started and that still runs.
+
+    Known by the environment, or where Airflow's title of a task has overwritten that, by working in Airflow's folder:
+    a task leads a process group of its own, so `end_remains` does not meet it.
+    """
     strays = []
     for process in psutil.process_iter():
         with _gone_is_fine():
             environment = process.environ()
-            if environment.get("KHO_HOME") == str(settings.home) and "KHO_SERVICE" in environment:
+            is_service = environment.get("KHO_HOME") == str(settings.home) and "KHO_SERVICE" in environment
+            is_task = " ".join(process.cmdline()).startswith("airflow ")
+            if is_service or (is_task and Path(process.cwd()).is_relative_to(settings.home)):
                 strays.append(process)
-    for process in strays:
-        with _gone_is_fine():
-            process.terminate()
-    for process in psutil.wait_procs(strays, timeout=10)[1]:
-        with _gone_is_fine():
-            process.kill()
+    return strays
 
 
 @contextmanager

@@ -25,6 +25,7 @@ TWINS_AT_MOST = 100_000
 SHOWN = 5
 BOOKS = ("workbook", "yearbook")  # layouts whose columns are the letters of Excel
 _MAP = "'map<string, string>'"
+_PLACE = "_file, _sheet, _line, length(cell), cell"  # as people read: column Z stands before AA
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,12 @@ def broken_in(spark: SparkSession, table: str, extract: str) -> Broken:
             {reasons}
         ),
         ranked as (
-            select *, row_number() over (partition by column, rule order by _file, _sheet, _line) as _nth from broken
+            select *, row_number() over (partition by column, rule order by {_PLACE}) as _nth from broken
         ),
         chosen as (
-            select * from ranked order by _nth, _file, _sheet, _line limit {SHOWN}
+            select * from ranked order by _nth, {_PLACE} limit {SHOWN}
         )
-        select _file, _sheet, _line, column, cell, value, rule, expected from chosen order by _file, _sheet, _line
+        select _file, _sheet, _line, column, cell, value, rule, expected from chosen order by {_PLACE}
         """  # noqa: S608
     ).collect()
     return Broken({(row[0], row[1]): row[2] for row in counts}, tuple(Reason(*row) for row in samples))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import xlwt
 
+from infra.runs import Airflow, until
 from spark_jobs.session import version
 from tests.spark_jobs.books import in_tcvn3, sheet
 from tests.stack import Stack
@@ -104,7 +105,7 @@ def test_a_bad_correction_is_refused_and_every_layer_keeps_what_it_had(published
         published.kho("fetch")
         refused = published.kho("ingest", "--allow-loss", check=False)
         assert refused.returncode == 1
-        for told in ("2017 is refused", "sheet SXH, line 3, column C: deaths is -1", "'Gotham'", "'many'"):
+        for told in ("2017 is refused", "sheet SXH, line 3, column C: deaths is '-1'", "'Gotham'", "'many'"):
             assert told in refused.stderr
         for command in FLOW[2:]:
             published.kho(*command.split())
@@ -115,3 +116,12 @@ def test_a_bad_correction_is_refused_and_every_layer_keeps_what_it_had(published
     published.kho("ingest")
     run_flow(published)
     assert versions(published)["city.disease_cases"] == before["city.disease_cases"]
+
+
+def test_down_in_the_middle_of_a_run_leaves_no_process(published: Stack) -> None:
+    """The last of the stack's tests, for it leaves nothing running."""
+    api = Airflow(published.settings)
+    run = api.trigger("health")
+    until(60, "a step runs", lambda: "running" in api.states(run).values())
+    published.kho("down")
+    assert not published.processes()

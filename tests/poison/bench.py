@@ -27,16 +27,21 @@ Note = Callable[[str, str, int], None]
 
 @dataclass
 class Meter:
-    """The most memory that any of some processes had at a time, in bytes, while the meter ran."""
+    """The most memory that any of some processes had at a time, in bytes, while the meter ran.
+
+    What this process held before is that of tests before this one, and does not count.
+    """
 
     pids: Callable[[], Iterable[int]]
     peak: int = 0
+    _before: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         """Start anew."""
         for pid in self.pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # anew from here on: proc(5)
+        self._before = _most(os.getpid())
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
         return self
@@ -55,12 +60,16 @@ class Meter:
 
     def _look(self) -> None:
         for pid in self.pids():
-            try:
-                lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-            except OSError:  # it ended
-                continue
-            most = next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:")), 0)
-            self.peak = max(self.peak, most)
+            self.peak = max(self.peak, _most(pid) - (self._before if pid == os.getpid() else 0))
+
+
+def _most(pid: int) -> int:
+    """The peak of a process, 0 for one that has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 @dataclass(frozen=True)
