@@ -38,12 +38,15 @@ class Stack:
         return addresses.variables(self.settings) if is_known else {}
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that a service of this installation is or has started, and its supervisor."""
+        """Every process that a service of this installation is or has started, and its supervisor.
+
+        Not those that the tests have started themselves, such as the one that watches over multiprocessing.
+        """
         home = self.settings.home
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.pid != os.getpid() and (
+                if os.getpid() not in {process.pid, process.ppid()} and (
                     process.environ().get("KHO_HOME") == str(home) or Path(process.cwd()).is_relative_to(home)
                 ):
                     found.append(process)
