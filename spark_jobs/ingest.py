@@ -26,7 +26,7 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import connect
+from spark_jobs.session import connect, plan_for
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ class _Job:
         scope = self._scope(extract, partly)
         with self._rows() as folder:
             found = self._read(extract, scope, folder)
-            refuse_too_few(self.contract, found.rows + self._staying(spark, scope), self._where(extract))
+            rows = found.rows + self._staying(spark, scope)
+            plan_for(spark, rows)
+            refuse_too_few(self.contract, rows, self._where(extract))
             if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
                 before = self._read(base, scope, folder / "before")
                 refuse_lost_units(found.units, before.units, self._where(extract))
