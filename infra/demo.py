@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -76,5 +77,5 @@ def _woken(api: Airflow, runs: list[Run], dag: str) -> list[Run]:
 def _print_intake(settings: Settings) -> None:
     """What came in, as `./kho intake` prints it."""
     argv = [str(settings.python("lake")), "-m", "spark_jobs.intake"]
-    subprocess.run(argv, cwd=ROOT, env={"PYTHONPATH": str(ROOT), **settings.environment()}, check=True)
+    subprocess.run(argv, cwd=ROOT, env={**os.environ, **settings.environment()}, check=True)
     print()
