@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from quality.refusal import Refusal
 
 MANIFEST = "extract.json"
 ALL = "all"  # the one period of a table that has none
@@ -74,6 +76,18 @@ def extracts_of(lake: Path, table: str) -> dict[str, list[Extract]]:
         extract = read_extract(path)
         found.setdefault(extract.period, []).append(extract)
     return {period: sorted(extracts, key=lambda extract: extract.sequence) for period, extracts in found.items()}
+
+
+def refuse_unknown_period(lake: Path, table: str, period: str, extracts: Collection[str]) -> None:
+    """Raise if nothing was fetched for a period; `extracts` are those for which something was."""
+    if period not in extracts:
+        raise Refusal(
+            f"there is no extract of {table} for {period}",
+            where=str(lake / "extracts"),
+            expected=f"one of {', '.join(sorted(extracts)) or 'none yet'}",
+            found=period,
+            remedy=f"`./kho fetch {table}` brings it, if the department has it",
+        )
 
 
 def is_alike(period: str, others: Iterable[str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from quality.refusal import Refusal, run
 from quality.rules import Rule, reference_values, row_rules
 from spark_jobs import judging, raw
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
-from spark_jobs.extracts import ALL, Extract, extracts_of, is_alike
+from spark_jobs.extracts import ALL, Extract, extracts_of, is_alike, refuse_unknown_period
 from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
@@ -75,7 +75,8 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
         extracts = extracts_of(environment.lake, contract.table)
         wanted = sorted(extracts)
         if options.period and delivery.mode == "period" and (not extracts or is_alike(options.period, extracts)):
-            wanted = [_known(options.period, contract, extracts, environment)]
+            refuse_unknown_period(environment.lake, contract.table, options.period, extracts)
+            wanted = [options.period]
         contained = raw.contained(environment.warehouse, raw.table_of(contract))
         due = [
             period
@@ -89,18 +90,6 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
             raw.make_tables(spark, environment.warehouse, contract)
             job = _Job(contract, environment, readers, rules, reading, options)
             for_each(due, lambda period: job.ingest(spark, extracts[period], contained.get(period)))
-
-
-def _known(period: str, contract: Contract, extracts: Mapping[str, object], environment: Environment) -> str:
-    if period in extracts:
-        return period
-    raise Refusal(
-        f"there is no extract of {contract.table} for {period}",
-        where=str(environment.lake / "extracts"),
-        expected=f"one of {', '.join(sorted(extracts)) or 'none yet'}",
-        found=period,
-        remedy=f"`./kho fetch {contract.table}` brings it, if the department has it",
-    )
 
 
 @dataclass(frozen=True)

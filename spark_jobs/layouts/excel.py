@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spark_jobs.layouts import AGAIN, ExtractMismatch
-from spark_jobs.layouts.package import Errors, inspect
+from spark_jobs.layouts.package import Errors, damaged, inspect
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -100,13 +100,7 @@ def _told(path: Path, content: bytes) -> Iterator[None]:
             raise
         if "EncryptedPackage".encode("utf-16-le") in content:
             raise _protected(path) from error
-        raise ExtractMismatch(
-            "the Excel file is damaged or cut short",
-            where=str(path),
-            expected="a whole Excel book",
-            found=f"{len(content):,} bytes; {error}",
-            remedy=AGAIN,
-        ) from error
+        raise damaged(path, content, error) from error
 
 
 def _open(path: Path, content: bytes) -> CalamineWorkbook:

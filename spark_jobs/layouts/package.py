@@ -83,13 +83,7 @@ def inspect(path: Path, content: bytes) -> dict[str, Errors]:
             extents = {name: extent_of(path, archive, name) for name in archive.namelist() if _is_xml(name)}
             sheets = _sheets(archive)
     except DAMAGE as error:
-        raise ExtractMismatch(
-            "the Excel file is damaged or cut short",
-            where=str(path),
-            expected="a whole Excel book",
-            found=f"{len(content):,} bytes; {error}",
-            remedy=AGAIN,
-        ) from error
+        raise damaged(path, content, error) from error
     strings = sum(2 * info.file_size for info in archive.infolist() if info.filename.endswith("sharedStrings.xml"))
     for title, name in sheets:
         if name not in extents:  # calamine would find it, by an ending or a case that we did not look at
@@ -99,6 +93,17 @@ def inspect(path: Path, content: bytes) -> dict[str, Errors]:
     if twice := sorted(title for title in set(titles) if titles.count(title) > 1):
         raise _unsafe(path, f"two sheets of the same name: {', '.join(map(repr, twice))}")
     return {title: extents[name].errors for title, name in sheets}
+
+
+def damaged(path: Path, content: bytes, error: BaseException) -> ExtractMismatch:
+    """What to say of a book that contradicts itself, whoever finds out."""
+    return ExtractMismatch(
+        "the Excel file is damaged or cut short",
+        where=str(path),
+        expected="a whole Excel book",
+        found=f"{len(content):,} bytes; {error}",
+        remedy=AGAIN,
+    )
 
 
 def column_number(letters: bytes) -> int:

@@ -17,7 +17,7 @@ from quality.refusal import Refusal
 from quality.rules import literal
 from spark_jobs import raw
 from spark_jobs.environment import Environment
-from spark_jobs.extracts import Extract, extracts_of
+from spark_jobs.extracts import Extract, extracts_of, refuse_unknown_period
 from spark_jobs.judging import Reason
 from spark_jobs.layouts import Tally, delivery_of, layout_named
 from spark_jobs.places import remove_folder
@@ -83,15 +83,8 @@ def extract_of(contract: Contract, environment: Environment, period: str | None)
     Those have no periods that people know. None when nothing was delivered yet.
     """
     extracts = extracts_of(environment.lake, contract.table)
-    if period is not None and period not in extracts:
-        raise Refusal(
-            f"there is no extract of {contract.table} for {period}",
-            where=str(environment.lake / "extracts"),
-            expected=f"one of {', '.join(sorted(extracts)) or 'none yet'}",
-            found=period,
-            remedy=f"`./kho fetch {contract.table}` brings it, if the department has it",
-        )
     if period is not None:
+        refuse_unknown_period(environment.lake, contract.table, period, extracts)
         return extracts[period][-1]
     newest = [found[-1] for found in extracts.values()]
     if delivery_of(contract).mode == "changes":
