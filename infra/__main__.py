@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infra.departments import MONTHS, SIZES
 from infra.settings import ROOT, Settings, read_settings
@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--month", choices=MONTHS, help="as of the end of which month; the first, then as it is")
     commands.add_parser("sources", help="the simulated departments' addresses, as a shell wants them: eval")
     commands.add_parser("test", help="all set-up and every test; what follows goes to pytest", add_help=False)
-    commands.add_parser("up", help="start all services and wait until each has answered")
+    up = commands.add_parser("up", help="start all services, or those named with what they need; wait for each")
+    up.add_argument("services", nargs="*", metavar="SERVICE")
     commands.add_parser("down", help="stop them; no process is left")
     commands.add_parser("status", help="each service's state, pid, port, memory and address")
     logs = commands.add_parser("logs", help="a service's log")
@@ -57,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(settings: Settings) -> None:
+def _up(settings: Settings, names: Sequence[str]) -> None:
     from infra import supervise  # noqa: PLC0415 - each command imports only what it needs
 
-    supervise.up(settings)
+    supervise.up(settings, names)
 
 
 def _down(settings: Settings) -> None:
@@ -129,7 +130,7 @@ def main() -> None:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     settings = read_settings()
     commands: dict[str, Callable[[], None]] = {
-        "up": lambda: _up(settings),
+        "up": lambda: _up(settings, given.services),
         "down": lambda: _down(settings),
         "status": lambda: _status(settings),
         "doctor": lambda: _doctor(settings),

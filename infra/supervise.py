@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,10 +52,13 @@ class State:
     memory: int
 
 
-def up(settings: Settings) -> None:
-    """Start what does not run, each service when those it needs are ready; return when every one has answered."""
+def up(settings: Settings, names: Sequence[str] = ()) -> None:
+    """Start what does not run, each service when those it needs are ready; return when every one has answered.
+
+    `names`: only these, and what they need.
+    """
     running = {state.name for state in states(settings) if state.state != "STOPPED"}
-    wanted = services(settings)
+    wanted = _with_needs(services(settings), names)
     _refuse_busy_ports(settings, [service for name, service in wanted.items() if name not in running])
     with _supervisor(settings):
         answered = {name: threading.Event() for name in wanted}
@@ -68,6 +71,17 @@ def up(settings: Settings) -> None:
                         raise error
             finally:  # Ctrl-C too: nobody goes on waiting
                 failed.set()
+
+
+def _with_needs(known: Mapping[str, Service], names: Sequence[str]) -> dict[str, Service]:
+    """The named services and all that they need, directly or not; all services when none is named."""
+    if unknown := sorted(set(names) - known.keys()):
+        raise Refusal("no such service", where=", ".join(unknown), expected=", ".join(known), remedy="see ./kho status")
+    wanted, more = set(), set(names or known)
+    while more:
+        wanted |= more
+        more = {need for name in more for need in known[name].needs} - wanted
+    return {name: service for name, service in known.items() if name in wanted}
 
 
 def down(settings: Settings) -> None:

@@ -1,7 +1,8 @@
 """The stack under test: real services in a folder and on ports of their own, started once for all tests that ask.
 
-The folder's name has a space and Vietnamese letters on purpose. `KHO_TEST_HOME=FOLDER` keeps the stack running there
-from one run of the tests to the next, for those who write them; `KHO_TEST_PORT_BASE` lets two of them work at once.
+Tests that need only the engine have one of their own, so that they run beside those of the whole stack. The folders'
+names have a space and Vietnamese letters on purpose. `KHO_TEST_HOME=FOLDER` keeps what was started running there from
+one run of the tests to the next, for those who write them; `KHO_TEST_PORT_BASE` lets two of them work at once.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from infra.settings import read_settings
+from infra.settings import ROOT, read_settings
+from spark_jobs.connectors import variable
 from tests.stack import Stack
 
-PORT_BASE = os.environ.get("KHO_TEST_PORT_BASE", "27000")
+PORT_BASE = int(os.environ.get("KHO_TEST_PORT_BASE", "27000"))
+YEARBOOKS = ROOT / "infra" / "departments" / "health" / "yearbooks"
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,41 +29,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(tryfirst=True)  # before the distribution looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the one stack run in one process, one after another; meanwhile all others run in the second."""
+    """Tests of one installation run in one process, one after another; meanwhile all others run in the second."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-
-
-def _variables(home: Path) -> dict[str, str]:
-    ours = {"KHO_HOME": str(home), "KHO_TOOLS": str(read_settings().tools), "KHO_PORT_BASE": PORT_BASE}
-    others = {name: value for name, value in os.environ.items() if not name.startswith("KHO_") and name != "PYTHONPATH"}
-    return {**others, **ours}
+        for shared in ("stack", "engine"):
+            if shared in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """All services, the simulated departments' too, with little data, and nothing fetched yet."""
-    kept = os.environ.get("KHO_TEST_HOME")
-    # Not in pytest's own folder: that is closed to others, and who runs the tests as root may be in a container where
-    # PostgreSQL then could not run.
-    home = Path(kept).resolve() if kept else read_settings().home / "cache" / f"Kho mở để thử {os.getpid()}"
-    variables = _variables(home)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("KHO_")]:
-            patch.delenv(name)
-        for name in ("KHO_HOME", "KHO_TOOLS", "KHO_PORT_BASE"):
-            patch.setenv(name, variables[name])
-        settings = read_settings()
-    running = Stack(settings, variables)
-    try:
-        running.kho("departments", "--size=test")
-        yield running
-    finally:
-        if not kept:
-            running.kho("down")
-            assert not running.processes(), "./kho down left processes"
-            shutil.rmtree(home)
+    with _installation("để thử", PORT_BASE) as stack:
+        stack.kho("departments", "--size=test")
+        yield stack
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +49,39 @@ def published(stack: Stack) -> Stack:
     """The stack after the main job: Airflow has carried what the departments offer to the portal."""
     stack.kho("demo")
     return stack
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Stack]:
+    """The engine alone; of the departments' deliveries, only the yearbooks can be reached."""
+    with _installation("chỉ có máy", PORT_BASE + 100, **{variable("health", "folder"): str(YEARBOOKS)}) as engine:
+        engine.kho("up", "engine")
+        yield engine
+
+
+@contextmanager
+def _installation(name: str, port_base: int, **sources: str) -> Iterator[Stack]:
+    """A folder and ports for services, of which none runs any more afterwards.
+
+    Not in pytest's own folder: that is closed to others, and who runs the tests as root may be in a container where
+    PostgreSQL then could not run.
+    """
+    kept = os.environ.get("KHO_TEST_HOME")
+    cache = read_settings().home / "cache"
+    home = Path(kept).resolve() / name if kept else cache / f"Kho mở {name} {os.getpid()}"
+    ours = {"KHO_HOME": str(home), "KHO_TOOLS": str(read_settings().tools), "KHO_PORT_BASE": str(port_base)}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("KHO_") and name != "PYTHONPATH"}
+    with pytest.MonkeyPatch.context() as patch:
+        for variable_name in [name for name in os.environ if name.startswith("KHO_")]:
+            patch.delenv(variable_name)
+        for variable_name, value in ours.items():
+            patch.setenv(variable_name, value)
+        settings = read_settings()
+    running = Stack(settings, {**others, **ours, **sources})
+    try:
+        yield running
+    finally:
+        if not kept:
+            running.kho("down")
+            assert not running.processes(), "./kho down left processes"
+            shutil.rmtree(home)

@@ -66,7 +66,8 @@ def _configuration(settings: Settings) -> dict[str, dict[str, object]]:
         "logging": {"base_log_folder": settings.logs / "airflow"},
         # A new or changed DAG file is seen within seconds.
         "dag_processor": {"refresh_interval": 10, "parsing_processes": 1},
-        "scheduler": {"parsing_processes": 1},
+        # What a killed scheduler was running is taken up when it has been silent for 30 s, not after up to 300 s.
+        "scheduler": {"parsing_processes": 1, "orphaned_tasks_check_interval": 30},
         "usage_data_collection": {"enabled": False},
     }
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from infra.services.registry import SERVICES
-from infra.supervise import State, states
+from infra.supervise import RUNNING, State, _with_needs, states
 from tests.stack import Stack
 
 BACK_SECONDS = 180
@@ -33,6 +33,16 @@ def test_up_again_starts_nothing(stack: Stack) -> None:
     before = {state.name: state.pid for state in states(stack.settings)}
     stack.kho("up")
     assert {state.name: state.pid for state in states(stack.settings)} == before
+
+
+def test_of_a_named_service_only_what_it_needs_is_started(engine: Stack) -> None:
+    engine.kho("up", "engine")
+    assert {state.name for state in states(engine.settings) if state.state == RUNNING} == {"engine"}
+    refused = engine.kho("up", "engines", check=False)
+    assert refused.returncode == 1
+    assert "no such service" in refused.stderr
+    assert "portal-jobs" in refused.stderr
+    assert _with_needs(SERVICES, ["portal-jobs"]).keys() == {"postgres", "valkey", "solr", "portal", "portal-jobs"}
 
 
 def test_doctor_finds_nothing_wrong(stack: Stack) -> None:

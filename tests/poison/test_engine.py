@@ -43,9 +43,9 @@ POISON = [
 
 
 @pytest.fixture
-def corner(stack: Stack, tmp_path: Path) -> Environment:
-    """The engine of the stack with a lake of the test's own."""
-    return Environment(tmp_path / "hồ dữ liệu", stack.env["KHO_WAREHOUSE"], stack.env["KHO_ENGINE"])
+def corner(engine: Stack, tmp_path: Path) -> Environment:
+    """The engine with a lake of the test's own."""
+    return Environment(tmp_path / "hồ dữ liệu", engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
 
 
 def test_no_poisoned_value_reaches_raw_and_each_is_kept_with_its_reason(

@@ -50,10 +50,18 @@ def yearbooks() -> Path:
     return Path(__file__).resolve().parents[2] / "infra" / "departments" / "health" / "yearbooks"
 
 
+@pytest.fixture(scope="session")
+def built(engine: Stack) -> Stack:
+    """The engine with the yearbooks in raw and the drafts built."""
+    for step in (("fetch", "health.disease_cases"), ("ingest", "health.disease_cases"), ("build",)):
+        engine.kho(*step)
+    return engine
+
+
 @pytest.fixture
-def corner(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The engine of the stack with a lake of the test's own. Use it with table names of the test's own."""
-    return Environment(tmp_path_factory.mktemp("hồ dữ liệu"), stack.env["KHO_WAREHOUSE"], stack.env["KHO_ENGINE"])
+def corner(engine: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The engine with a lake of the test's own. Use it with table names of the test's own."""
+    return Environment(tmp_path_factory.mktemp("hồ dữ liệu"), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
 
 
 @pytest.fixture

@@ -79,14 +79,6 @@ def test_a_table_that_nobody_delivered_is_named_with_what_to_do(tmp_path: Path) 
     assert raw_versions([], str(tmp_path)) == {}
 
 
-@pytest.fixture(scope="module")
-def built(stack: Stack) -> Stack:
-    """The stack with the yearbooks in raw and the drafts built."""
-    for step in ("fetch", "ingest", "build"):
-        stack.kho(step)
-    return stack
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the dbt project with one model only, to break it quickly."""
@@ -99,9 +91,9 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PROJECT, tmp_path / "dbt", ignore=others))
 
 
-def build(stack: Stack, project: Path) -> subprocess.CompletedProcess[str]:
+def build(engine: Stack, project: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", RUN_OTHER_PROJECT, str(project)]
-    return subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, env=engine.env, capture_output=True, text=True, check=False, timeout=300)
 
 
 def eventually(fact: Callable[[], object]) -> bool:
@@ -112,8 +104,8 @@ def eventually(fact: Callable[[], object]) -> bool:
     return bool(fact())
 
 
-def ask(stack: Stack, query: str) -> list[tuple[object, ...]]:
-    with connect(stack.env["KHO_ENGINE"], stack.env["KHO_WAREHOUSE"]) as spark:
+def ask(engine: Stack, query: str) -> list[tuple[object, ...]]:
+    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
         return [tuple(row) for row in spark.sql(query).collect()]
 
 
