@@ -54,6 +54,7 @@ def _source(contract: Contract) -> dict[str, object]:
         "sources": [
             {
                 "name": f"raw_{contract.schema}",
+                "schema": f"{{{{ var('sandbox', '') }}}}raw_{contract.schema}",
                 "tables": [
                     {
                         "name": contract.name,

@@ -1,7 +1,8 @@
 """Draft: dbt builds reference lists, staging views and the city's drafts from raw, and tests them: `kho build`.
 
-One dbt run for everything, and only when something it reads has changed: a file of `dbt/`, a contract, a raw table.
-dbt writes its logs and artefacts to `$KHO_HOME/dbt`.
+One dbt run for all that is out of date: a list or draft is built when something it is made of has changed, be it a
+file of `dbt/`, a contract or a raw table, through all the models between. A draft of tables that no department has
+delivered yet waits, and the others do not wait for it. dbt writes its logs and artefacts to `$KHO_HOME/dbt`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import CITY, Contract, load_all
-from quality.refusal import NotYet, Refusal, run
+from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment, setting
-from spark_jobs.lineage import raw_tables
+from spark_jobs.lineage import behind
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.session import connect, settle, version
 
@@ -40,10 +41,6 @@ cli()
 """
 
 
-class NotDelivered(NotYet):
-    """A department's table is not there, so nothing can be made of it."""
-
-
 class BuildFailed(Refusal):
     """Dbt could not build a model, or a test of it failed."""
 
@@ -58,34 +55,63 @@ class Failure:
     query: str = ""
 
 
+@dataclass(frozen=True)
+class Node:
+    """One table that dbt makes. `name`: the seed's or model's; `nodes`, `raw`: what it is made of, see `Behind`."""
+
+    name: str
+    table: str
+    nodes: frozenset[str]
+    raw: frozenset[str]
+
+
 def main() -> None:
-    """Build everything, if anything has changed."""
+    """Build what is out of date."""
     argparse.ArgumentParser(prog="kho build", description=__doc__).parse_args()
-    environment = read_environment()
-    artefacts = Path(setting("KHO_HOME")) / "dbt"
-    thrift_port = setting("KHO_THRIFT_PORT")
-    contracts = load_all()
-    drafts = [f"draft.{contract.name}" for contract in contracts.values() if contract.schema == CITY]
-    read = {table for draft in drafts for table in raw_tables(draft.replace("draft.", "city__"))}
+    build(load_all(), read_environment(), Path(setting("KHO_HOME")) / "dbt", setting("KHO_THRIFT_PORT"))
+
+
+def build(contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, thrift_port: str) -> None:
+    """One dbt run for every list and draft that is out of date and need not wait."""
+    nodes = nodes_of(contracts, PROJECT)
     with one_at_a_time(environment.lake, "build", "draft"):
-        inputs = fingerprint(
-            project_files(PROJECT),
-            {
-                table: contract.sha256
-                for table, contract in contracts.items()
-                if contract.schema == CITY or table in read
-            },
-            raw_versions(read, environment.warehouse),
-        )
-        if all(_is_current(environment, draft, inputs) for draft in drafts):
-            print(f"build: nothing new for {len(drafts)} drafts")
+        raw = {table: version(environment.warehouse, f"raw_{table}") for node in nodes for table in node.raw}
+        waiting = [node for node in nodes if any(raw[table] is None for table in node.raw)]
+        for table in sorted(table for table, newest in raw.items() if newest is None):
+            kept = ", ".join(node.table for node in waiting if table in node.raw)
+            print(f"build: nobody has delivered {table} yet (`kho fetch {table}`, `kho ingest {table}`): {kept} waits")
+        files = project_files(PROJECT)
+        inputs = {node.table: inputs_of(node, contracts, files, raw) for node in nodes if node not in waiting}
+        due = [node for node in nodes if node.table in inputs and not _is_current(environment, node, inputs)]
+        if not due:
+            print(f"build: nothing new for {len(inputs)} tables")
             return
         began = time.monotonic()
-        results = _run_dbt(contracts, environment, artefacts, thrift_port)
-        for draft in drafts:
-            write_mark(environment.lake, "build", draft, Mark(inputs, version(environment.warehouse, draft)))
+        results = _run_dbt(contracts, environment, artefacts, thrift_port, due, waiting)
+        for node in due:
+            made = version(environment.warehouse, node.table)
+            write_mark(environment.lake, "build", node.table, Mark(inputs[node.table], made))
     tests = sum(result["status"] in {"pass", "warn"} for result in results)
-    print(f"build: {len(drafts)} drafts, {tests} tests passed, {len(results)} nodes, {time.monotonic() - began:.0f} s")
+    took = f"{time.monotonic() - began:.0f} s"
+    print(f"build: {len(due)} of {len(inputs)} tables, {tests} tests passed, {len(results)} nodes, {took}")
+
+
+def nodes_of(contracts: Mapping[str, Contract], project: Path) -> list[Node]:
+    """All seeds, then all drafts. A draft whose columns refer to another city table also needs what that is made of."""
+    seeds = [path.stem for path in sorted((project / "seeds").glob("*.csv"))]
+    lists = [Node(name, f"reference.{name}", frozenset({name}), frozenset()) for name in seeds]
+    city = {name: contract for name, contract in contracts.items() if contract.schema == CITY}
+    made_of = {name: behind(name.replace(".", "__"), project / "models") for name in city}
+
+    def raw(table: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        referred = {column.refers_to.rpartition(".")[0] for column in city[table].columns.values()} & city.keys()
+        return made_of[table].raw.union(*(raw(other, seen | {table}) for other in referred - seen - {table}))
+
+    drafts = [
+        Node(table.replace(".", "__"), f"draft.{contract.name}", made_of[table].nodes, raw(table))
+        for table, contract in city.items()
+    ]
+    return [*lists, *drafts]
 
 
 def project_files(project: Path) -> dict[str, str]:
@@ -97,21 +123,21 @@ def project_files(project: Path) -> dict[str, str]:
     }
 
 
-def raw_versions(tables: Iterable[str], warehouse: str) -> dict[str, int]:
-    """The versions of raw tables. One that is not there yet is told here: dbt would say it less clearly."""
-    versions = {}
-    for table in sorted(tables):
-        found = version(warehouse, f"raw_{table}")
-        if found is None:
-            raise NotDelivered(
-                f"raw_{table} is not there",
-                where=warehouse,
-                expected="a table made by ingest",
-                found="none",
-                remedy=f"run `kho fetch {table}` and `kho ingest {table}` first",
-            )
-        versions[table] = found
-    return versions
+def inputs_of(
+    node: Node, contracts: Mapping[str, Contract], files: Mapping[str, str], raw: Mapping[str, int | None]
+) -> str:
+    """Fingerprint of all that a table is made of. Macros, tests and settings of the project count for every table."""
+    own = {
+        path: content
+        for path, content in files.items()
+        if not path.startswith(("models/", "seeds/")) or path == "seeds/seeds.yml" or Path(path).stem in node.nodes
+    }
+    said = {
+        table: contract.sha256
+        for table, contract in contracts.items()
+        if table in node.raw or table.replace(".", "__") in node.nodes
+    }
+    return fingerprint(own, said, {table: raw[table] for table in sorted(node.raw)})
 
 
 def failures(results: list[dict[str, Any]], nodes: Mapping[str, Mapping[str, Any]]) -> list[Failure]:
@@ -139,18 +165,23 @@ def first_lines(message: str) -> str:
     return "\n    ".join(line.strip() for line in lines[:SHOWN_LINES])
 
 
-def _is_current(environment: Environment, draft: str, inputs: str) -> bool:
-    mark = read_mark(environment.lake, "build", draft)
+def _is_current(environment: Environment, node: Node, inputs: Mapping[str, str]) -> bool:
+    mark = read_mark(environment.lake, "build", node.table)
     return (
         mark is not None
-        and mark.inputs == inputs
+        and mark.inputs == inputs[node.table]
         and mark.version is not None
-        and mark.version == version(environment.warehouse, draft)
+        and mark.version == version(environment.warehouse, node.table)
     )
 
 
 def _run_dbt(
-    contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, thrift_port: str
+    contracts: Mapping[str, Contract],
+    environment: Environment,
+    artefacts: Path,
+    thrift_port: str,
+    due: Sequence[Node],
+    waiting: Sequence[Node],
 ) -> list[dict[str, Any]]:
     """The results of one `dbt build`. Raises BuildFailed with every node that failed."""
     _refuse_stale(contracts)
@@ -159,9 +190,9 @@ def _run_dbt(
     for name in ("run_results.json", "manifest.json"):
         (target / name).unlink(missing_ok=True)  # those of an earlier run must not speak for this one
     with connect(environment.engine, environment.warehouse) as spark:
-        for table in _tables(contracts):
-            settle(spark, environment.warehouse, table)
-        finished = _dbt(artefacts, thrift_port)
+        for node in due:
+            settle(spark, environment.warehouse, node.table)
+        finished = _dbt(artefacts, thrift_port, _selected(due, waiting))
         results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
         failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
         if failed:
@@ -182,26 +213,29 @@ def _run_dbt(
     return list(results)
 
 
-def _dbt(artefacts: Path, thrift_port: str) -> subprocess.CompletedProcess[str]:
+def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
+    """What dbt is to build: what is due with the views below it, and every test that needs nothing that waits."""
+    names = {node.name for node in due}
+    views = {name for node in due for name in node.nodes if name.startswith("stg_")}
+    left_out = sorted(
+        {node.name for node in waiting}.union(*(n.nodes for n in waiting)) - {name for n in due for name in n.nodes}
+    )
+    return ["--select", *sorted(names | views), *(["--exclude", *left_out] if left_out else [])]
+
+
+def _dbt(artefacts: Path, thrift_port: str, selected: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH)."""
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", "build"),
         "--no-partial-parse",  # what it remembers of files that went and came back was seen to be wrong
+        *selected,
+        *("--exclude-resource-type", "unit_test"),  # those are about the models, not the data: the tests run them
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
         *("--target-path", str(artefacts / "target"), "--log-path", str(artefacts / "logs")),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"KHO_THRIFT_PORT": thrift_port, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
-
-
-def _tables(contracts: Mapping[str, Contract]) -> Iterator[str]:
-    """All that dbt makes tables of: reference lists and drafts."""
-    for seed in sorted((PROJECT / "seeds").glob("*.csv")):
-        yield f"reference.{seed.stem}"
-    for contract in contracts.values():
-        if contract.schema == CITY:
-            yield f"draft.{contract.name}"
 
 
 def _refuse_stale(contracts: Mapping[str, Contract]) -> None:

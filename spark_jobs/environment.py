@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from quality.refusal import Refusal
+from quality.refusal import NotYet, Refusal
 from spark_jobs.places import place
 
 Item = TypeVar("Item")
@@ -56,13 +56,25 @@ class Several(Refusal):
 
 
 def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
-    """Do the work for every item; a refusal of one does not keep the others from theirs. All refusals at the end."""
+    """Do the work for every item; a refusal of one does not keep the others from theirs. All refusals at the end.
+
+    What has to wait is told and is no refusal, unless all there is has to wait.
+    """
     refusals: list[Refusal] = []
+    waiting: list[NotYet] = []
+    count = 0
     for item in items:
+        count += 1
         try:
             work(item)
+        except NotYet as not_yet:
+            waiting.append(not_yet)
         except Refusal as refusal:
             refusals.append(refusal)
+    if waiting and len(waiting) == count:
+        raise waiting[0]
+    for not_yet in waiting:
+        print(f"not yet: {not_yet.what}: {not_yet.remedy}")
     if len(refusals) > 1:
         raise Several(refusals)
     if refusals:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Contract, load_all
-from quality.refusal import Refusal, run
+from quality.refusal import NotYet, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
@@ -58,7 +58,7 @@ def _export(contract: Contract, environment: Environment) -> None:
     with one_at_a_time(environment.lake, "export", contract.table):
         newest = version(environment.warehouse, opened)
         if newest is None:
-            raise Refusal(f"there is no {opened}", where=environment.warehouse, remedy="`./kho protect` makes it")
+            raise NotYet(f"there is no {opened}", where=environment.warehouse, remedy="`./kho protect` makes it")
         target = environment.lake / "exports" / contract.name / str(newest)
         if (target / MANIFEST).is_file():
             print(f"export {contract.table}: version {newest} stands already")

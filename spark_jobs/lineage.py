@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from spark_jobs import raw
@@ -14,18 +15,26 @@ _REF = re.compile(r"\{\{\s*ref\(\s*'(\w+)'\s*\)\s*\}\}")
 _SOURCE = re.compile(r"\{\{\s*source\(\s*'raw_(\w+)'\s*,\s*'(\w+)'\s*\)\s*\}\}")
 
 
-def raw_tables(model: str, models: Path = MODELS) -> frozenset[str]:
-    """The departments' tables (`health.disease_cases`) that a dbt model reads, through all the models between."""
-    found: set[str] = set()
+@dataclass(frozen=True)
+class Behind:
+    """What a dbt model is made of: models and seeds by name, itself among them; departments' tables by theirs."""
+
+    nodes: frozenset[str]
+    raw: frozenset[str]
+
+
+def behind(model: str, models: Path = MODELS) -> Behind:
+    """All that a dbt model reads, through all the models between. What a macro reads, the model says in a comment."""
+    raw: set[str] = set()
     waiting, seen = {model}, set()
     while waiting:
         name = waiting.pop()
         seen.add(name)
         for path in models.rglob(f"{name}.sql"):
             text = path.read_text(encoding="utf-8")
-            found |= {".".join(match) for match in _SOURCE.findall(text)}
+            raw |= {".".join(match) for match in _SOURCE.findall(text)}
             waiting |= set(_REF.findall(text)) - seen
-    return frozenset(found)
+    return Behind(frozenset(seen), frozenset(raw))
 
 
 def extracts_behind(lake: Path, warehouse: str, table: str, draft_version: int) -> list[dict[str, str]]:
@@ -34,7 +43,7 @@ def extracts_behind(lake: Path, warehouse: str, table: str, draft_version: int) 
     history = log.history() if log else []
     built = next((entry["timestamp"] for entry in history if entry["version"] == draft_version), None)
     found: list[dict[str, str]] = []
-    for source in sorted(raw_tables(table.replace(".", "__"))):
+    for source in sorted(behind(table.replace(".", "__")).raw):
         files = {e.sha256: _named(e) for extracts in extracts_of(lake, source).values() for e in extracts}
         for period, commit in sorted(raw.contained(warehouse, f"raw_{source}", until=built).items()):
             found.append({"table": source, "period": period, "sha256": commit.extract, "file": files[commit.extract]})

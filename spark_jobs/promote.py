@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from quality.contract import CITY, Contract, load_all
-from quality.refusal import Refusal, run
+from quality.refusal import NotYet, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.session import connect, version
@@ -39,7 +39,7 @@ def _promote(contract: Contract, environment: Environment) -> None:
     with one_at_a_time(environment.lake, "promote", contract.table):
         newest = version(environment.warehouse, draft)
         if newest is None:
-            raise Refusal(f"there is no {draft}", where=environment.warehouse, remedy="`./kho build` makes it")
+            raise NotYet(f"there is no {draft}", where=environment.warehouse, remedy="`./kho build` makes it")
         columns = {name: column.type for name, column in contract.columns.items()}
         inputs = fingerprint(newest, contract.sha256, list(columns.items()), contract.key)
         before = version(environment.warehouse, city)

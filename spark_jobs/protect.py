@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from quality.contract import Contract, load_all
-from quality.refusal import Refusal, run
+from quality.refusal import NotYet, Refusal, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.session import connect, version
@@ -54,7 +54,7 @@ def _protect(contract: Contract, environment: Environment) -> None:
     with one_at_a_time(environment.lake, "protect", city):
         newest = version(environment.warehouse, city)
         if newest is None:
-            raise Refusal(f"there is no {city}", where=environment.warehouse, remedy="`./kho promote` makes it")
+            raise NotYet(f"there is no {city}", where=environment.warehouse, remedy="`./kho promote` makes it")
         inputs = fingerprint(newest, list(columns.items()), contract.key)
         before = version(environment.warehouse, opened)
         if before is not None and read_mark(environment.lake, "protect", city) == Mark(inputs, before):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,54 @@ def test_the_wards_are_the_citys_with_area_and_population() -> None:
     assert round(sum(float(row["area_km2"]) for row in wards), 1) == 6771.4
     kinds = [row["unit_type"] for row in wards]
     assert (kinds.count("Phường"), kinds.count("Xã"), kinds.count("Đặc khu")) == (113, 54, 1)
+
+
+def in_force(day: str) -> list[dict[str, str]]:
+    return [row for row in rows("former_wards") if row["valid_from"] <= day <= row["valid_to"]]
+
+
+@pytest.mark.parametrize(
+    ("day", "counts"),
+    [
+        ("2024-12-31", {"74": 91, "77": 83, "79": 312}),  # 82 and Côn Đảo, a district without communes
+        ("2025-01-01", {"74": 91, "77": 78, "79": 273}),
+        ("2025-06-30", {"74": 91, "77": 78, "79": 273}),
+        ("2025-07-01", {}),
+    ],
+)
+def test_the_former_wards_of_a_day_are_as_many_as_there_were(day: str, counts: dict[str, int]) -> None:
+    found = in_force(day)
+    assert Counter(row["province_code"] for row in found) == counts
+    assert len({row["code"] for row in found}) == len(found)
+
+
+def test_442_wards_became_168_through_493_pairs_and_47_were_split() -> None:
+    merger = [row for row in rows("ward_changes") if row["valid_from"] == "2025-07-01"]
+    assert len(merger) == 493
+    assert {row["from_code"] for row in merger} == {row["code"] for row in in_force("2025-06-30")}
+    assert {row["to_code"] for row in merger} == {row["code"] for row in rows("wards")}
+    successors = Counter(row["from_code"] for row in merger)
+    assert Counter(successors.values()) == {1: 395, 2: 43, 3: 4}
+    assert all((successors[row["from_code"]] == 1) == (row["basis"] == "whole") for row in merger)
+
+
+def test_every_change_is_between_wards_that_there_were() -> None:
+    known = {(row["code"], row["valid_from"]) for row in rows("former_wards")}
+    known |= {(row["code"], "2025-07-01") for row in rows("wards")}
+    for row in rows("ward_changes"):
+        assert (row["from_code"], row["from_valid_from"]) in known
+        assert (row["to_code"], row["valid_from"]) in known
+
+
+def test_every_former_ward_was_in_a_district_on_its_first_and_its_last_day() -> None:
+    districts = rows("districts")
+    for ward in rows("former_wards"):
+        for day in (ward["valid_from"], ward["valid_to"]):
+            assert [
+                row["code"]
+                for row in districts
+                if row["code"] == ward["district_code"] and row["valid_from"] <= day <= row["valid_to"]
+            ], ward
 
 
 def test_every_seed_column_states_its_type_for_01_is_no_number() -> None:

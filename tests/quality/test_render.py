@@ -21,7 +21,7 @@ def test_a_city_table_becomes_a_model_with_its_key_tested() -> None:
     (model,) = yaml.safe_load(text)["models"]
     assert model["name"] == "city__wards"
     assert model["config"]["alias"] == "wards"
-    assert model["data_tests"] == [{"unique_together": {"arguments": {"columns": ["ward_code"]}}}]
+    assert model["data_tests"] == [{"unique_together": {"arguments": {"columns": ["ward_code", "valid_from"]}}}]
     assert {"name": "area_km2", "description": "Natural area, km²", "data_type": "double"} in model["columns"]
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from spark_jobs.build import PROJECT, NotDelivered, failures, first_lines, project_files, raw_versions
+from quality.contract import Column, Contract, Text
+from spark_jobs.build import PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files
 from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
 
@@ -31,6 +32,7 @@ cannot be resolved. Did you mean one of the following? [`code`]. SQLSTATE: 42703
     'Project ['cod AS ward_code#1]
     \tat org.apache.spark.sql.hive.thriftserver.HiveThriftServerErrors$.runningQueryError(HiveThriftServerErrors.scala)
 """
+TABLES = 17  # eight lists and nine drafts
 RUN_OTHER_PROJECT = """
 import sys, pathlib
 from spark_jobs import build
@@ -73,10 +75,64 @@ def test_every_file_that_dbt_reads_counts_as_an_input(tmp_path: Path) -> None:
     assert "seeds/diseases.csv" in project_files(PROJECT)
 
 
-def test_a_table_that_nobody_delivered_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NotDelivered, match=r"kho fetch health\.disease_cases"):
-        raw_versions(["health.disease_cases"], str(tmp_path))
-    assert raw_versions([], str(tmp_path)) == {}
+def contract_of(table: str, refers_to: str = "") -> Contract:
+    text = Text("-", "-")
+    columns = {"id": Column("id", "int", "none", text, text, refers_to=refers_to)}
+    return Contract(table, Path(), text, text, "", "", ("id",), 1, columns, None, None, table)
+
+
+@pytest.fixture
+def clinics(tmp_path: Path) -> list[Node]:
+    """A project of one list, one draft of a department's table, and one that refers to it."""
+    for path, text in {
+        "seeds/towns.csv": "code\n01\n",
+        "models/city/city__clinics.sql": "select * from {{ ref('stg_clinics') }}, {{ ref('towns') }}",
+        "models/city/city__doctors.sql": "select * from {{ ref('towns') }}",
+        "models/stg_clinics.sql": "select * from {{ source('raw_health', 'clinics') }}",
+        "tests/some.sql": "select 1",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    return nodes_of({"city.clinics": CLINICS, "city.doctors": DOCTORS}, tmp_path)
+
+
+CLINICS, DOCTORS = contract_of("city.clinics"), contract_of("city.doctors", "city.clinics.id")
+
+
+def test_a_draft_needs_what_it_is_made_of_and_what_it_refers_to(clinics: list[Node]) -> None:
+    assert [(node.table, sorted(node.raw)) for node in clinics] == [
+        ("reference.towns", []),
+        ("draft.clinics", ["health.clinics"]),
+        ("draft.doctors", ["health.clinics"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "due"),
+    [
+        ("seeds/towns.csv", {"reference.towns", "draft.clinics", "draft.doctors"}),
+        ("models/stg_clinics.sql", {"draft.clinics"}),
+        ("models/city/city__doctors.sql", {"draft.doctors"}),
+        ("tests/some.sql", {"reference.towns", "draft.clinics", "draft.doctors"}),
+    ],
+)
+def test_a_table_is_due_when_something_behind_it_has_changed(
+    clinics: list[Node], tmp_path: Path, changed: str, due: set[str]
+) -> None:
+    def inputs() -> dict[str, str]:
+        contracts = {"city.clinics": CLINICS, "city.doctors": DOCTORS}
+        return {n.table: inputs_of(n, contracts, project_files(tmp_path), {"health.clinics": 1}) for n in clinics}
+
+    before = inputs()
+    (tmp_path / changed).write_text("other", encoding="utf-8")
+    assert {table for table, found in inputs().items() if found != before[table]} == due
+
+
+def test_a_new_version_of_raw_makes_due_what_is_made_of_it(clinics: list[Node]) -> None:
+    first, second = (
+        {node.table: inputs_of(node, {}, {}, {"health.clinics": version}) for node in clinics} for version in (1, 2)
+    )
+    assert {table for table in first if first[table] != second[table]} == {"draft.clinics", "draft.doctors"}
 
 
 @pytest.fixture
@@ -86,7 +142,8 @@ def project(tmp_path: Path) -> Path:
     def others(folder: str, names: list[str]) -> list[str]:
         if Path(folder).name in {"dbt", "macros", "generic"}:
             return []
-        return [name for name in names if Path(name).suffix and "wards" not in name and name != "seeds.yml"]
+        kept = {"seeds.yml", "districts.csv", "ward_changes.csv"}
+        return [name for name in names if Path(name).suffix and "wards" not in name and name not in kept]
 
     return Path(shutil.copytree(PROJECT, tmp_path / "dbt", ignore=others))
 
@@ -128,12 +185,13 @@ def test_the_yearbooks_become_the_citys_figures(built: Stack) -> None:
 def test_each_list_is_a_draft_with_all_its_rows(built: Stack) -> None:
     counts = {
         name: ask(built, f"select count(*) from draft.{name}")[0][0]
-        for name in ("provinces", "former_provinces", "wards", "diseases", "disease_cases")
+        for name in ("provinces", "former_provinces", "wards", "ward_changes", "diseases", "disease_cases")
     }
     assert counts == {
         "provinces": 34,
         "former_provinces": 63,
-        "wards": 168,
+        "wards": 168 + 538,
+        "ward_changes": 594,
         "diseases": 28,
         "disease_cases": 5 * 28 * 63 * 12,
     }
@@ -141,7 +199,7 @@ def test_each_list_is_a_draft_with_all_its_rows(built: Stack) -> None:
 
 def test_with_nothing_new_nothing_is_built(built: Stack) -> None:
     before = version(built.env["KHO_WAREHOUSE"], "draft.disease_cases")
-    assert built.kho("build").stdout == "build: nothing new for 5 drafts\n"
+    assert built.kho("build").stdout == f"build: nothing new for {TABLES} tables\n"
     assert version(built.env["KHO_WAREHOUSE"], "draft.disease_cases") == before
 
 
@@ -208,4 +266,4 @@ def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: St
     killed.wait()
     assert eventually(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
     assert not (built.settings.lake / "marks" / "build").exists()
-    assert "5 drafts" in built.kho("build").stdout
+    assert f"{TABLES} of {TABLES} tables" in built.kho("build").stdout

@@ -1,0 +1,52 @@
+"""The rules of the models, each on a few rows: dbt's own unit tests, on the real engine, in a sandbox of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from quality.contract import CITY, load_all
+from spark_jobs.build import DBT, PROJECT
+from spark_jobs.raw import OURS, SPARK_NAMES
+from spark_jobs.session import connect
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
+
+# Of pyspark and deltalake; none is ours to mend.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+SANDBOX = "unit_"
+
+
+@pytest.fixture
+def nothing_delivered(engine: Stack) -> Stack:
+    """Every department's raw table in the sandbox, empty: a unit test asks what columns there are."""
+    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+        for contract in load_all().values():
+            if contract.schema != CITY:
+                ours = [f"{name} {kind}" for name, kind in OURS.items()]
+                theirs = [f"{c.name} {SPARK_NAMES.get(c.type, c.type)}" for c in contract.columns.values()]
+                spark.sql(f"create schema if not exists {SANDBOX}raw_{contract.schema}")
+                spark.sql(f"create table {SANDBOX}raw_{contract.table} ({', '.join([*theirs, *ours])}) using delta")
+    return engine
+
+
+def test_every_unit_test_of_the_models_passes(nothing_delivered: Stack, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"KHO_THRIFT_PORT": nothing_delivered.env["KHO_THRIFT_PORT"], "PYTHONUTF8": "1"}
+    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", f"sandbox: {SANDBOX}"]
+    artefacts = ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
+    for words in (["seed"], ["run", "--empty"], ["test", "--select", "test_type:unit"]):
+        argv = [sys.executable, "-P", "-c", DBT, "--no-use-colors", *words, *where, *artefacts]
+        done = subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+    results = json.loads((tmp_path / "run_results.json").read_text(encoding="utf-8"))["results"]
+    assert len(results) > 2
+    assert {result["status"] for result in results} == {"pass"}
