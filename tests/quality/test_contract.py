@@ -284,11 +284,24 @@ def test_the_projects_contracts_are_good() -> None:
     assert {"so-y-te", "so-khoa-hoc-va-cong-nghe"} <= load_catalogue().organisations.keys()
 
 
-def test_the_licence_of_the_yearbooks_reaches_the_portal() -> None:
+def test_the_licences_of_others_data_reach_the_portal() -> None:
     contracts = load_all()
     licences = {name: contract.portal.licence for name, contract in contracts.items() if contract.portal}
     assert licences["city.disease_cases"] == licences["city.diseases"] == "gpl-3"
     assert licences["city.wards"] == "mit"
+    assert licences["city.health_facilities"] == "odbl"
+
+
+def test_people_and_small_counts_of_them_are_not_published() -> None:
+    contracts = load_all()
+    assert contracts["city.practitioners"].portal is None
+    assert contracts["city.disease_weeks"].portal is None
+    pupils = contracts["city.pupils"]
+    assert {name for name, column in pupils.columns.items() if column.pii != "none"} == {
+        "girl_count",
+        "boy_count",
+        "boarding_count",
+    }
 
 
 def test_loading_all_contracts_takes_no_time() -> None:
