@@ -22,6 +22,7 @@ import shapely
 from numpy.typing import NDArray
 
 from infra.departments.names import addresses, people
+from quality.places import ward_outlines
 
 Corners = NDArray[np.float64]  # parcels, 4, easting and northing; anticlockwise from the south-west
 
@@ -100,7 +101,7 @@ class Parcels:
 @lru_cache
 def wards(size: str) -> tuple[Ward, ...]:
     """Where the department has maps: everywhere, in tests in a few wards of all three former provinces."""
-    shapes = json.loads((FOLDER / "wards.geojson").read_text(encoding="utf-8"))["features"]
+    shapes = ward_outlines()
     former: dict[str, list[dict[str, str]]] = {}
     with (FOLDER / "old_to_new_ward.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
@@ -109,7 +110,7 @@ def wards(size: str) -> tuple[Ward, ...]:
         inhabitants = {row["code"]: int(row["population"]) for row in csv.DictReader(lines) if row["population"]}
     slugs = [shape["properties"]["codeName"].replace("_", "-") for shape in shapes]
     found = []
-    for place, shape in enumerate(sorted(shapes, key=lambda shape: str(shape["id"]))):
+    for place, shape in enumerate(shapes):
         code, slug = str(shape["id"]), shape["properties"]["codeName"].replace("_", "-")
         province = former[code][0]["old_province_code"]
         epsg, meridian = _ZONES[province]
