@@ -1,9 +1,10 @@
 """Cadastral map sheets: GeoJSON, or a zipped Shapefile whose text may be TCVN3.
 
-Each feature is a row. The column of type geometry is well-known binary in the coordinate system the sheet states; a
-column named `crs_epsg` is that system's code, which no field of the sheet holds. A feature's line is its place in the
-GeoJSON, or its record in the Shapefile, from 1. What only a map can have wrong (a polygon that crosses itself, a
-feature outside the city) is a fault of the geometry's column.
+Each feature is a row. The column of type geometry is well-known binary in the coordinate system the sheet states. What
+no field of a sheet holds has its column if the contract names it: `crs_epsg`, that system's code, and what `placing.py`
+finds, empty where a shape has a fault. A feature's line is its place in the GeoJSON, or its record in the Shapefile,
+from 1. What only a map can have wrong (a polygon that crosses itself, a feature outside the city) is a fault of the
+geometry's column.
 
 Fields of a Shapefile have names of at most ten characters, so contracts list those too as headings. Files are opened
 by the two drivers named here and no other; GDAL's messages become warnings of the tally.
@@ -36,6 +37,7 @@ from spark_jobs.layouts import AGAIN, Batch, ExtractMismatch, Tally, delivery_of
 from spark_jobs.layouts.headings import Matched, fold, match, promised, refuse_missing
 from spark_jobs.layouts.map_position import Points, expected_in, misplaced, zone_of
 from spark_jobs.layouts.map_values import Values, values_of
+from spark_jobs.layouts.placing import COLUMNS, placed
 from spark_jobs.layouts.zipped_shapefile import unpack
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 FEATURES = 20_000  # a batch
 CRS_COLUMN = "crs_epsg"
+GEOMETRY = "geometry"  # the type, and what is shown as the place of what was found by it
 CLOSED = "rings of at least four points, the last one the first"
 HEAD = 400  # bytes shown or searched where a file is no map
 KINDS = "a GeoJSON FeatureCollection (.geojson), or a zipped Shapefile (.zip)"
@@ -130,15 +133,16 @@ class _Features:
         values = values_of(fields, self.sheet.kinds, str(path))
         columns: dict[str, Values] = {name: values[index] for name, index in self.matched.columns.items()}
         cells = {name: self.fields[index] for name, index in self.matched.columns.items()}
-        faults = {}
-        for column in self.contract.columns.values():
-            if column.type == "geometry":
-                columns[column.name] = shapes
-                cells[column.name] = "geometry"
-                faults[column.name] = self._faults(shapes)
-        if CRS_COLUMN in self.contract.columns:
-            columns[CRS_COLUMN] = pa.array(np.full(size, self.zone, dtype=np.int32))
+        with np.errstate(invalid="ignore"):  # numpy complains of NaN among the coordinates
+            outlines = shapely.from_wkb(shapes.to_numpy(zero_copy_only=False), on_invalid="ignore")
+        broken = self._faults(shapes.is_valid().to_numpy(zero_copy_only=False), outlines)
+        geometries = [column.name for column in self.contract.columns.values() if column.type == GEOMETRY]
+        ours = self._ours(outlines, broken)
+        columns |= {**dict.fromkeys(geometries, shapes), **ours}
+        cells |= dict.fromkeys([*geometries, *ours], GEOMETRY)
+        if CRS_COLUMN in ours:
             cells[CRS_COLUMN] = self.sheet.crs_from
+        faults = dict.fromkeys(geometries, broken)
         is_shapefile = self.sheet.encoding is not None
         first = record.to_numpy() + 1 if is_shapefile else np.arange(before + 1, before + size + 1)
         unexpected = {name: values[index] for name, index in self.matched.unexpected.items()}
@@ -150,10 +154,16 @@ class _Features:
         shapes = fields.pop() if len(fields) > len(self.fields) else pa.nulls(found.num_rows, pa.binary())
         return record, fields, (shapes.storage if isinstance(shapes, pa.ExtensionArray) else shapes).cast(pa.binary())
 
-    def _faults(self, found: pa.Array[Any]) -> dict[int, str]:
-        with np.errstate(invalid="ignore"):  # numpy complains of NaN among the coordinates
-            shapes = shapely.from_wkb(found.to_numpy(zero_copy_only=False), on_invalid="ignore")
-        given = found.is_valid().to_numpy(zero_copy_only=False)
+    def _ours(self, outlines: NDArray[np.object_], broken: dict[int, str]) -> dict[str, pa.Array[Any]]:
+        """The columns of the contract that no field of a sheet holds."""
+        found: dict[str, pa.Array[Any]] = {CRS_COLUMN: pa.array(np.full(len(outlines), self.zone, dtype=np.int32))}
+        if COLUMNS.keys() & self.contract.columns.keys():
+            sound = ~shapely.is_missing(outlines)
+            sound[list(broken)] = False
+            found |= placed(outlines, sound, self.zone)
+        return {name: values for name, values in found.items() if name in self.contract.columns}
+
+    def _faults(self, given: NDArray[np.bool_], shapes: NDArray[np.object_]) -> dict[int, str]:
         faults = {int(index): CLOSED for index in np.flatnonzero(given & shapely.is_missing(shapes))}
         finite = _finite(shapes)
         for index in np.flatnonzero(given & ~finite):
@@ -250,7 +260,7 @@ def _damaged(path: Path, found: str) -> ExtractMismatch:
 
 def _matched(contract: Contract, fields: list[str], path: Path, tally: Tally) -> Matched:
     """Whose field is whose; underscores count as little as case and accents."""
-    ours = {name for name, column in contract.columns.items() if column.type == "geometry" or name == CRS_COLUMN}
+    ours = {CRS_COLUMN, *COLUMNS, *(name for name, column in contract.columns.items() if column.type == GEOMETRY)}
     wanted = replace(contract, columns={n: column for n, column in contract.columns.items() if n not in ours})
     known = {heading.replace("_", ""): heading for heading in promised(wanted)}
     found = [known.get(fold(name).replace("_", ""), name) for name in fields]

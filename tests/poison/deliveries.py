@@ -57,7 +57,8 @@ SCHOOLS_CSV = part_of("education.schools", *SCHOOLS.columns, layout="delimited",
 PUPILS_CSV = part_of("education.pupils", "pupil_code", "full_name", "birth_date", layout="delimited", sheets=())
 PUPILS = part_of("education.pupils", *PUPILS_CSV.columns)
 FACILITIES = part_of("health.facilities", "facility_id", "name", "latitude", "longitude", "ward_code")
-PARCELS = part_of("cadastre.parcels", "parcel_id", "area_m2", "updated_date", "geometry", "crs_epsg")
+PLACED = ("crs_epsg", "longitude", "latitude", "geohash", "located_ward_code", "geodesic_area_m2")
+PARCELS = part_of("cadastre.parcels", "parcel_id", "area_m2", "updated_date", "geometry", *PLACED)
 PROJECTS = part_of("investment.fdi_projects", "project_code", "project_name", "registered_capital_usd", "updated_at")
 
 

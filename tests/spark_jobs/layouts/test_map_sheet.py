@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import shapely
 
 from quality.contract import Column, Contract, Text
 from quality.delivery import Delivery
-from spark_jobs.layouts import Batch, ExtractMismatch, Tally, map_sheet, zipped_shapefile
+from spark_jobs.layouts import Batch, ExtractMismatch, Tally, map_sheet, placing, zipped_shapefile
 from spark_jobs.layouts.map_sheet import read
 
 NOTHING = Text("", "")
@@ -46,6 +47,11 @@ CONTRACT = Contract(
             column("updated_date", "date", "CapNhat"),
             column("geometry", "geometry"),
             column("crs_epsg", "int"),
+            column("longitude", "double"),
+            column("latitude", "double"),
+            column("geohash", "string"),
+            column("located_ward_code", "string"),
+            column("geodesic_area_m2", "double"),
         )
     },
     portal=None,
@@ -152,6 +158,31 @@ def test_a_geojson_sheet_gives_its_features_in_order_with_shape_and_system(tmp_p
     assert shapely.equals(shapely.from_wkb(found["geometry"][0]), shapely.Polygon(square(*BEN_THANH)))
     assert batch.cells["use_code"] == "KyHieuMucDichSuDung"
     assert batch.faults == {"geometry": {}}
+
+
+def test_a_parcel_gets_a_point_a_geohash_a_ward_and_an_area_by_its_shape(tmp_path: Path) -> None:
+    crossed = feature([*square(*BEN_THANH)[:1], *square(*BEN_THANH)[2:0:-1], *square(*BEN_THANH)[3:]])
+    path = geojson(tmp_path, collection(feature(), crossed, {**feature(), "geometry": None}))
+    found = only(path)
+    assert found["longitude"] == [pytest.approx(106.69803856, abs=1e-8), None, None]
+    assert found["latitude"] == [pytest.approx(10.77254471, abs=1e-8), None, None]
+    assert found["geohash"] == ["w3gv7cp4s7zu", None, None]
+    assert found["located_ward_code"] == ["26743", None, None]
+    assert found["geodesic_area_m2"] == [99.99, None, None]
+    (batch,) = batches(path)
+    assert batch.cells["geohash"] == "geometry"
+
+
+def test_what_the_contract_does_not_ask_for_is_not_found(tmp_path: Path) -> None:
+    columns = {name: column for name, column in CONTRACT.columns.items() if name not in placing.COLUMNS}
+    (batch,) = read(geojson(tmp_path, collection(feature())), replace(CONTRACT, columns=columns), "all", Tally())
+    assert set(batch.columns) == set(columns)
+
+
+def test_a_parcel_in_no_ward_is_kept_without_one(tmp_path: Path) -> None:
+    found = only(geojson(tmp_path, collection(feature(at=(566_000.0, 1_180_000.0)))))
+    assert found["located_ward_code"] == [None]
+    assert found["geohash"][0].startswith("w3")
 
 
 def test_the_system_may_stand_behind_the_features(tmp_path: Path) -> None:
