@@ -20,7 +20,14 @@ def rows(name: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("provinces", 34), ("former_provinces", 63), ("wards", 168), ("diseases", 28), ("vsic_sections", 21)],
+    [
+        ("provinces", 34),
+        ("former_provinces", 63),
+        ("wards", 168),
+        ("diseases", 28),
+        ("vsic_sections", 21),
+        ("land_use_codes", 12),
+    ],
 )
 def test_a_list_is_whole_and_its_codes_are_unique(name: str, count: int) -> None:
     found = rows(name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import zipfile
@@ -13,9 +14,9 @@ import pytest
 import shapely
 
 from infra.departments.cadastre import deliver, missing_sheet, name_of
-from infra.departments.cadastre.parcels import PARCELS, changed, sheets, wards
+from infra.departments.cadastre.parcels import PARCELS, RURAL, URBAN, changed, sheets, wards
 from infra.departments.cadastre.writing import to_tcvn3
-from quality.contract import Contract, load
+from quality.contract import SEEDS, Contract, load
 from spark_jobs.layouts import Tally, layout_named
 from spark_jobs.layouts.tcvn3 import from_tcvn3
 
@@ -175,6 +176,12 @@ def test_ward_codes_are_former_and_present_ones_and_numbers_of_sheets_repeat_wit
     assert len({sheet.former for sheet in ben_thanh}) > 1
     assert len({sheet.former_number for sheet in ben_thanh}) < len(ben_thanh)
     assert len({sheet.number for sheet in ben_thanh}) == len(ben_thanh)
+
+
+def test_every_land_use_has_a_name() -> None:
+    with (SEEDS / "land_use_codes.csv").open(encoding="utf-8", newline="") as lines:
+        named = {row["code"] for row in csv.DictReader(lines)}
+    assert {code for use in (*URBAN, *RURAL) for code in use.split("+")} <= named
 
 
 def test_a_parcel_of_ben_thanh_lies_at_the_market(months: dict[int, Path]) -> None:
