@@ -8,8 +8,10 @@
   ratios     name -> expression over the sums, computed after the sharing: a ratio is never shared out
   by         other columns that stay as they are, such as the disease or the year
 
-  Where somebody's share is not known the figure is an estimate: `is_estimate`. A ward code that was not in force on its
-  day comes out as a row without a ward, which no key allows. What cannot be divided, such as a school, has no place here.
+  Sums are rounded to four decimals, for their last digits depend on the order of rows and would differ from build to
+  build. Where somebody's share is not known the figure is an estimate: `is_estimate`. A ward code that was not in force
+  on its day comes out as a row without a ward, which no key allows. What cannot be divided, such as a school, has no
+  place here.
 #}
 {% macro in_units_of(relation, measured, units_of, additive, ratios={}, by=[]) %}
 select
@@ -23,7 +25,7 @@ from (
         weights.to_ward_code as ward_code,
         weights.to_valid_from as ward_valid_from,
         {% for column in by %}measured_rows.{{ column }}, {% endfor %}
-        {% for column in additive %}sum(measured_rows.{{ column }} * weights.weight) as {{ column }}, {% endfor %}
+        {% for column in additive %}round(sum(measured_rows.{{ column }} * weights.weight), 4) as {{ column }}, {% endfor %}
         bool_or(weights.is_estimate) as is_estimate
     from ({{ _measured_rows(relation, measured, units_of) }}) as measured_rows
     {{ _joined_weights() }}

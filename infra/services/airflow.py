@@ -64,8 +64,8 @@ def _configuration(settings: Settings) -> dict[str, dict[str, object]]:
         },
         "api_auth": {"jwt_secret": settings.secret("airflow-jwt")},
         "logging": {"base_log_folder": settings.logs / "airflow"},
-        # A new or changed DAG file is seen within seconds.
-        "dag_processor": {"refresh_interval": 10, "parsing_processes": 1},
+        # A new or changed DAG file is seen within seconds; the others are read again now and then, not every 30 s.
+        "dag_processor": {"refresh_interval": 10, "parsing_processes": 1, "min_file_process_interval": 300},
         # What a killed scheduler was running is taken up when it has been silent for 30 s, not after up to 300 s.
         "scheduler": {"parsing_processes": 1, "orphaned_tasks_check_interval": 30},
         "usage_data_collection": {"enabled": False},

@@ -20,9 +20,9 @@ final as (
         ward_changes.valid_from as to_valid_from,
         ward_changes.resolution,
         case ward_changes.basis
-            when 'whole' then 1.0
-            when 'no_people' then 0.0
-            else 1.0 / parts.unstated
+            when 'whole' then cast(1 as double)
+            when 'no_people' then cast(0 as double)
+            else cast(1 as double) / parts.unstated
         end as weight,
         ward_changes.basis = 'unstated' as is_estimate,
         case ward_changes.basis

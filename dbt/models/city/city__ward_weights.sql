@@ -105,7 +105,8 @@ final as (
         on_a_day.from_valid_from,
         on_a_day.to_ward_code,
         on_a_day.to_valid_from,
-        on_a_day.weight / totals.weight as weight,
+        -- Rounded: sums of doubles depend on the order of rows, and would differ from build to build.
+        round(on_a_day.weight / totals.weight, 12) as weight,
         on_a_day.weight < totals.weight - 1e-9 as is_estimate
     from on_a_day
     inner join totals
