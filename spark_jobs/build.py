@@ -24,7 +24,7 @@ from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.lineage import behind
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import connect, settle, version
+from spark_jobs.session import compiler_settings, connect, rows_in, settle, version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 SAMPLES = 3
 SHOWN_LINES = 6
+# A run is some ninety statements, most of them over small tables: compiled to Java they took the engine 134 s of
+# processor time, otherwise 74 s (size test, warm, side by side). Of a table this large the compiler pays.
+MANY_ROWS = 1_000_000
 # Dbt must not go on building when the build that holds the lock was killed: 1 is PR_SET_PDEATHSIG, 9 is SIGKILL.
 DBT = """
 import ctypes, sys
@@ -79,7 +82,9 @@ def build(contracts: Mapping[str, Contract], environment: Environment, artefacts
         waiting = [node for node in nodes if any(raw[table] is None for table in node.raw)]
         for table in sorted(table for table, newest in raw.items() if newest is None):
             kept = ", ".join(node.table for node in waiting if table in node.raw)
-            print(f"build: nobody has delivered {table} yet (`kho fetch {table}`, `kho ingest {table}`); waiting: {kept}")
+            print(
+                f"build: nobody has delivered {table} yet (`kho fetch {table}`, `kho ingest {table}`); waiting: {kept}"
+            )
         files = project_files(PROJECT)
         inputs = {node.table: inputs_of(node, contracts, files, raw) for node in nodes if node not in waiting}
         due = [node for node in nodes if node.table in inputs and not _is_current(environment, node, inputs)]
@@ -192,7 +197,10 @@ def _run_dbt(
     with connect(environment.engine, environment.warehouse) as spark:
         for node in due:
             settle(spark, environment.warehouse, node.table)
-        finished = _dbt(artefacts, thrift_port, _selected(due, waiting))
+        raw = {f"raw_{table}" for node in due for table in node.raw}
+        is_large = any(rows_in(environment.warehouse, table) >= MANY_ROWS for table in raw)
+        said = {"KHO_THRIFT_PORT": thrift_port, **_named_for_dbt(compiler_settings(is_wanted=is_large))}
+        finished = _dbt(artefacts, said, _selected(due, waiting))
         results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
         failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
         if failed:
@@ -223,7 +231,12 @@ def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
     return ["--select", *sorted(names | views), *(["--exclude", *left_out] if left_out else [])]
 
 
-def _dbt(artefacts: Path, thrift_port: str, selected: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _named_for_dbt(settings: Mapping[str, str]) -> dict[str, str]:
+    """spark.sql.codegen.wholeStage → SPARK_SQL_CODEGEN_WHOLESTAGE, as `profiles.yml` reads it."""
+    return {name.upper().replace(".", "_"): value for name, value in settings.items()}
+
+
+def _dbt(artefacts: Path, said: Mapping[str, str], selected: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH)."""
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", "build"),
@@ -234,7 +247,7 @@ def _dbt(artefacts: Path, thrift_port: str, selected: Sequence[str]) -> subproce
         *("--target-path", str(artefacts / "target"), "--log-path", str(artefacts / "logs")),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"KHO_THRIFT_PORT": thrift_port, "PYTHONUTF8": "1"}
+    environment |= {**said, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
 
 

@@ -24,7 +24,7 @@ from quality.refusal import Refusal, run
 from quality.rules import CRITICAL, reference_values
 from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.marks import one_at_a_time
-from spark_jobs.session import connect, version
+from spark_jobs.session import connect, plan_for, rows_in, version
 from spark_jobs.verdicts import verdict_path
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ def gate(contracts: list[Contract], layer: str, environment: Environment) -> Non
             return
         reports = []
         with connect(environment.engine, environment.warehouse) as spark:
+            plan_for(spark, max(rows_in(environment.warehouse, table_in(layer, contract)) for contract in due))
             for contract, report in zip(due, check(spark, due, layer, versions), strict=True):
                 _write(paths[contract.table], report)
                 reports.append(report)

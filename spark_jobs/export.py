@@ -24,7 +24,7 @@ from spark_jobs.environment import Environment, chosen, for_each, read_environme
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
-from spark_jobs.session import connect, version
+from spark_jobs.session import connect, plan_for, rows_in, version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
 
     opened = f"open.{contract.name}"
     columns = open_columns(contract)
+    plan_for(spark, rows_in(warehouse, opened))
     files = {kind: folder / f"{contract.name}.{kind}" for kind in MEDIA_TYPES}
     rows = write_files(_stream(spark, opened, at, columns, contract.key), columns, files)
     refuse_personal_data(files.values(), [name for name, kind in columns.items() if kind == "string"], opened)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
 from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA
-from spark_jobs.session import delta_table, schema, settle, version
+from spark_jobs.session import delta_table, plan_for, rows_in, schema, settle, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,7 @@ class ColumnsChanged(Refusal):
 
 def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     """Make `target` equal to the source version; says what changed. Nothing changed: no commit, so no new version."""
+    plan_for(spark, rows_in(warehouse, job.source))
     settle(spark, warehouse, job.target)
     _refuse_other_source(warehouse, job)
     _refuse_twins(spark, job)

@@ -29,7 +29,6 @@ _KEPT: list[Any] = []
 _GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|NO_ACTIVE_SESSION|Connection re")
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
 FEW_ROWS = 100_000
-_COMPILED = {True: ("true", "FALLBACK"), False: ("false", "NO_CODEGEN")}  # wholeStage, factoryMode; Spark's own first
 
 
 class EngineDown(Refusal):
@@ -74,6 +73,7 @@ def _open(engine: str) -> None:
     spark: Any = SparkSession.builder.remote(engine).create()
     # The default policy retries for more than ten minutes, silently.
     spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
+    plan_for(spark, 0)
     _OPEN[engine] = spark
     _KEPT.append(spark)
 
@@ -89,11 +89,24 @@ def plan_for(spark: SparkSession, rows: int) -> None:
     """Have this session's queries, over so many rows, compiled to Java only where that earns back what it costs.
 
     The compiler costs what thousands of rows cost: a sequence of seven small ingests after a cold start took the engine
-    97 s of processor time instead of 128 s without it (Spark 4.1.4, two cores).
+    97 s of processor time instead of 128 s without it (Spark 4.1.4, two cores). A session begins without it.
     """
-    whole_stage, factory_mode = _COMPILED[rows >= FEW_ROWS]
-    spark.conf.set("spark.sql.codegen.wholeStage", whole_stage)
-    spark.conf.set("spark.sql.codegen.factoryMode", factory_mode)
+    for name, value in compiler_settings(is_wanted=rows >= FEW_ROWS).items():
+        spark.conf.set(name, value)
+
+
+def compiler_settings(*, is_wanted: bool) -> dict[str, str]:
+    """Spark's settings for queries compiled to Java, which is its default, or not."""
+    return {
+        "spark.sql.codegen.wholeStage": "true" if is_wanted else "false",
+        "spark.sql.codegen.factoryMode": "FALLBACK" if is_wanted else "NO_CODEGEN",
+    }
+
+
+def rows_in(warehouse: str, *tables: str) -> int:
+    """How many rows the files of tables hold, from their logs alone. Rows deleted since may count too."""
+    logs = [log for table in tables if (log := delta_table(warehouse, table))]
+    return sum(sum(log.get_add_actions(flatten=True)["num_records"].to_pylist()) for log in logs)
 
 
 def version(warehouse: str, table: str) -> int | None:

@@ -38,7 +38,10 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "spark.local.dir": home / "tmp",
         "spark.sql.session.timeZone": "Asia/Ho_Chi_Minh",
         "spark.sql.shuffle.partitions": 4,
-        "spark.databricks.delta.snapshotPartitions": 2,
+        "spark.databricks.delta.snapshotPartitions": 1,
+        # Else every commit made in another time zone than UTC reads the table's state once more to verify its list of
+        # files, for the sake of partitions by timestamp, which no table of ours has: 0.4 s of processor time of 1.3 s.
+        "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
         "spark.ui.enabled": "false",
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={home / 'catalogue'};create=true",
         "spark.hadoop.datanucleus.schema.autoCreateAll": "true",

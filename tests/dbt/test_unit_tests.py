@@ -41,6 +41,7 @@ def nothing_delivered(engine: Stack) -> Stack:
 def test_every_unit_test_of_the_models_passes(nothing_delivered: Stack, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"KHO_THRIFT_PORT": nothing_delivered.env["KHO_THRIFT_PORT"], "PYTHONUTF8": "1"}
+    environment |= {"SPARK_SQL_CODEGEN_WHOLESTAGE": "false", "SPARK_SQL_CODEGEN_FACTORYMODE": "NO_CODEGEN"}
     where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", f"sandbox: {SANDBOX}"]
     artefacts = ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
     for words in (["seed"], ["run", "--empty"], ["test", "--select", "test_type:unit"]):
