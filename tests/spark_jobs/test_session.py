@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from quality.refusal import Refusal
 from spark_jobs.environment import Environment
-from spark_jobs.session import EngineDown, connect, folder_of, restore_catalogue, schema, settle, version
+from spark_jobs.session import EngineDown, connect, folder_of, restore_catalogue, rows_in, schema, settle, version
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of pyspark and deltalake; none is ours to mend.
@@ -36,6 +38,14 @@ def test_a_table_that_is_not_there_has_no_version_and_no_schema(tmp_path: Path) 
     assert schema(str(tmp_path), "city.wards") is None
     (folder_of(str(tmp_path), "city.wards") / "_delta_log").mkdir(parents=True)
     assert version(str(tmp_path), "city.wards") is None
+
+
+def test_rows_are_counted_from_the_logs_of_the_tables_that_there_are(tmp_path: Path) -> None:
+    for count in (2, 3):
+        rows = pa.table({"id": range(count)})
+        write_deltalake(str(folder_of(str(tmp_path), "city.things")), rows, mode="append")
+    assert rows_in(str(tmp_path), "city.things", "city.nothing") == 5
+    assert rows_in(str(tmp_path), "city.nothing") == 0
 
 
 def test_version_and_schema_are_read_without_the_engine(corner: Environment) -> None:
