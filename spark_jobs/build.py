@@ -80,11 +80,10 @@ def build(contracts: Mapping[str, Contract], environment: Environment, artefacts
     with one_at_a_time(environment.lake, "build", "draft"):
         raw = {table: version(environment.warehouse, f"raw_{table}") for node in nodes for table in node.raw}
         waiting = [node for node in nodes if any(raw[table] is None for table in node.raw)]
-        for table in sorted(table for table, newest in raw.items() if newest is None):
-            kept = ", ".join(node.table for node in waiting if table in node.raw)
-            print(
-                f"build: nobody has delivered {table} yet (`kho fetch {table}`, `kho ingest {table}`); waiting: {kept}"
-            )
+        if waiting:
+            silent = ", ".join(sorted(table for table, newest in raw.items() if newest is None))
+            drafts = ", ".join(node.table for node in waiting)
+            print(f"build: nobody has delivered {silent} yet (`kho fetch`, `kho ingest`); waiting for it: {drafts}")
         files = project_files(PROJECT)
         inputs = {node.table: inputs_of(node, contracts, files, raw) for node in nodes if node not in waiting}
         due = [node for node in nodes if node.table in inputs and not _is_current(environment, node, inputs)]

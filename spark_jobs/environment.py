@@ -73,8 +73,8 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
             refusals.append(refusal)
     if waiting and len(waiting) == count:
         raise waiting[0]
-    for not_yet in waiting:
-        print(f"not yet: {not_yet.what}: {not_yet.remedy}")
+    for later in waiting:
+        print(f"not yet: {later.what}: {later.remedy}")
     if len(refusals) > 1:
         raise Several(refusals)
     if refusals:

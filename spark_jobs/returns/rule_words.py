@@ -28,8 +28,10 @@ TYPES = {
 LISTS = {
     "reference.diseases": "bệnh truyền nhiễm",
     "reference.former_provinces": "tỉnh, thành phố trước ngày 1 tháng 7 năm 2025",
+    "reference.land_use_codes": "ký hiệu loại đất",
     "reference.province_names": "tên tỉnh, thành phố",
     "reference.provinces": "tỉnh, thành phố",
+    "reference.vsic_sections": "ngành kinh tế cấp 1",
     "reference.wards": "phường, xã, đặc khu hiện hành",
 }
 # What layouts and forms expect. The first pattern that fits the whole text holds.

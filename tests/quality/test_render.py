@@ -22,7 +22,9 @@ def test_a_city_table_becomes_a_model_with_its_key_tested() -> None:
     assert model["name"] == "city__wards"
     assert model["config"]["alias"] == "wards"
     assert model["data_tests"] == [{"unique_together": {"arguments": {"columns": ["ward_code", "valid_from"]}}}]
-    assert {"name": "area_km2", "description": "Natural area, km²", "data_type": "double"} in model["columns"]
+    assert {"name": "valid_to", "description": "Last day; empty while in force", "data_type": "date"} in model[
+        "columns"
+    ]
 
 
 def test_a_departments_table_becomes_a_source() -> None:
