@@ -50,7 +50,7 @@ class Size:
     first_week: Week
 
 
-SIZES = {"test": Size(200, (2026, 27)), "demo": Size(4_000, (2026, 24)), "city": Size(40_000, (2024, 1))}
+SIZES = {"test": Size(200, (2026, 27)), "demo": Size(4_000, (2026, 27)), "city": Size(40_000, (2024, 1))}
 LATE: Mapping[Week, int] = {(2026, 34): 3}  # the period in which it comes
 MISSING = frozenset({(2026, 37)})
 CORRECTED: Mapping[Week, int] = {(2026, 27): 4}
