@@ -16,7 +16,7 @@ import pytest
 from infra.departments import addresses
 from infra.settings import ROOT, Settings
 
-COMMAND_SECONDS = 900
+COMMAND_SECONDS = 1800
 
 
 @dataclass(frozen=True)
