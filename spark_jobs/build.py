@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 SAMPLES = 3
 SHOWN_LINES = 6
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # they are about the models, not the data: the tests run them
 # A run is some ninety statements, most of them over small tables: compiled to Java they took the engine 134 s of
 # processor time, otherwise 74 s (size test, warm, side by side). Of a table this large the compiler pays.
 MANY_ROWS = 1_000_000
@@ -91,7 +92,7 @@ def build(contracts: Mapping[str, Contract], environment: Environment, artefacts
             print(f"build: nothing new for {len(inputs)} tables")
             return
         began = time.monotonic()
-        results = _run_dbt(contracts, environment, artefacts, thrift_port, due, waiting)
+        results = _built(contracts, environment, artefacts, thrift_port, due, waiting)
         for node in due:
             made = version(environment.warehouse, node.table)
             write_mark(environment.lake, "build", node.table, Mark(inputs[node.table], made))
@@ -179,7 +180,7 @@ def _is_current(environment: Environment, node: Node, inputs: Mapping[str, str])
     )
 
 
-def _run_dbt(
+def _built(
     contracts: Mapping[str, Contract],
     environment: Environment,
     artefacts: Path,
@@ -198,8 +199,8 @@ def _run_dbt(
             settle(spark, environment.warehouse, node.table)
         raw = {f"raw_{table}" for node in due for table in node.raw}
         is_large = any(rows_in(environment.warehouse, table) >= MANY_ROWS for table in raw)
-        said = {"KHO_THRIFT_PORT": thrift_port, **_named_for_dbt(compiler_settings(is_wanted=is_large))}
-        finished = _dbt(artefacts, said, _selected(due, waiting))
+        words = ["build", *_selected(due, waiting), *NO_UNIT_TESTS]
+        finished = run_dbt(words, artefacts, thrift_port, is_large=is_large)
         results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
         failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
         if failed:
@@ -230,23 +231,24 @@ def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
     return ["--select", *sorted(names | views), *(["--exclude", *left_out] if left_out else [])]
 
 
-def _named_for_dbt(settings: Mapping[str, str]) -> dict[str, str]:
-    """spark.sql.codegen.wholeStage → SPARK_SQL_CODEGEN_WHOLESTAGE, as `profiles.yml` reads it."""
-    return {name.upper().replace(".", "_"): value for name, value in settings.items()}
+def run_dbt(
+    words: Sequence[str], artefacts: Path, thrift_port: str, *, is_large: bool
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
-
-def _dbt(artefacts: Path, said: Mapping[str, str], selected: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH)."""
+    `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
+    """
     command = [
-        *(sys.executable, "-P", "-c", DBT, "--no-use-colors", "build"),
+        *(sys.executable, "-P", "-c", DBT, "--no-use-colors", *words),
         "--no-partial-parse",  # what it remembers of files that went and came back was seen to be wrong
-        *selected,
-        *("--exclude-resource-type", "unit_test"),  # those are about the models, not the data: the tests run them
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
         *("--target-path", str(artefacts / "target"), "--log-path", str(artefacts / "logs")),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {**said, "PYTHONUTF8": "1"}
+    environment |= {
+        name.upper().replace(".", "_"): value for name, value in compiler_settings(is_wanted=is_large).items()
+    }
+    environment |= {"KHO_THRIFT_PORT": thrift_port, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
 
 

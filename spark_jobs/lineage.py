@@ -25,13 +25,14 @@ class Behind:
 
 def behind(model: str, models: Path = MODELS) -> Behind:
     """All that a dbt model reads, through all the models between. What a macro reads, the model says in a comment."""
+    paths = {path.stem: path for path in models.rglob("*.sql")}
     raw: set[str] = set()
     waiting, seen = {model}, set()
     while waiting:
         name = waiting.pop()
         seen.add(name)
-        for path in models.rglob(f"{name}.sql"):
-            text = path.read_text(encoding="utf-8")
+        if name in paths:  # else it is a seed
+            text = paths[name].read_text(encoding="utf-8")
             raw |= {".".join(match) for match in _SOURCE.findall(text)}
             waiting |= set(_REF.findall(text)) - seen
     return Behind(frozenset(seen), frozenset(raw))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from quality.contract import CITY, load_all
-from spark_jobs.build import DBT, PROJECT
+from spark_jobs.build import run_dbt
 from spark_jobs.raw import OURS, SPARK_NAMES
 from spark_jobs.session import connect
 
@@ -39,15 +36,10 @@ def nothing_delivered(engine: Stack) -> Stack:
 
 
 def test_every_unit_test_of_the_models_passes(nothing_delivered: Stack, tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"KHO_THRIFT_PORT": nothing_delivered.env["KHO_THRIFT_PORT"], "PYTHONUTF8": "1"}
-    environment |= {"SPARK_SQL_CODEGEN_WHOLESTAGE": "false", "SPARK_SQL_CODEGEN_FACTORYMODE": "NO_CODEGEN"}
-    where = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--vars", f"sandbox: {SANDBOX}"]
-    artefacts = ["--target-path", str(tmp_path), "--log-path", str(tmp_path)]
+    port = nothing_delivered.env["KHO_THRIFT_PORT"]
     for words in (["seed"], ["run", "--empty"], ["test", "--select", "test_type:unit"]):
-        argv = [sys.executable, "-P", "-c", DBT, "--no-use-colors", *words, *where, *artefacts]
-        done = subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = run_dbt([*words, "--vars", f"sandbox: {SANDBOX}"], tmp_path, port, is_large=False)
         assert done.returncode == 0, done.stdout
-    results = json.loads((tmp_path / "run_results.json").read_text(encoding="utf-8"))["results"]
+    results = json.loads((tmp_path / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     assert len(results) > 2
     assert {result["status"] for result in results} == {"pass"}
