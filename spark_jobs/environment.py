@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 from quality.refusal import NotYet, Refusal
@@ -69,6 +70,8 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
             work(item)
         except NotYet as not_yet:
             waiting.append(not_yet)
+        except Several as several:
+            refusals += several.refusals
         except Refusal as refusal:
             refusals.append(refusal)
     if waiting and len(waiting) == count:
@@ -79,3 +82,31 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
         raise Several(refusals)
     if refusals:
         raise refusals[0]
+
+
+def for_each_at_once(items: Sequence[Item], work: Callable[[Item], None]) -> None:
+    """As `for_each`, but all at the same time, each in a thread. Who interrupts need not wait for any of them."""
+    if len(items) == 1:
+        work(items[0])
+        return
+    ended: dict[int, BaseException | None] = {}
+
+    def one(number: int) -> None:
+        try:
+            work(items[number])
+            ended[number] = None
+        except BaseException as error:  # noqa: BLE001 - raised below, by the thread that waits
+            ended[number] = error
+
+    # Daemons: an executor would have the process wait for its threads at the end.
+    threads = [Thread(target=one, args=(number,), daemon=True) for number in range(len(items))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    def result(number: int) -> None:
+        if error := ended[number]:
+            raise error
+
+    for_each(range(len(items)), result)

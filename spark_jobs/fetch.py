@@ -1,6 +1,7 @@
 """Bring new deliveries of the departments into the lake, byte for byte: `./kho fetch [health.disease_cases …]`.
 
-`--period 2017` takes only that one of a table that has periods. The same bytes again are nothing new; other bytes for
+Departments are asked at the same time, tables of one department one after another. `--period 2017` takes only that one
+of a table that has periods. The same bytes again are nothing new; other bytes for
 a known period are a correction and kept beside the old ones. Of a delivery of many files only those that changed are
 fetched. What was stopped in the middle is continued.
 """
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +26,7 @@ from quality.contract import Contract, load_all
 from quality.delivery import Delivery
 from quality.refusal import Refusal, run
 from spark_jobs.connectors import Connector, Offer, StillBeingWritten, connector
-from spark_jobs.environment import chosen, for_each, setting
+from spark_jobs.environment import chosen, for_each, for_each_at_once, setting
 from spark_jobs.extracts import ALL, MANIFEST, Extract, File, extracts_of, is_alike, period_folder, sha256_of
 from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time, one_of_few
@@ -43,8 +45,13 @@ def main() -> None:
     contracts = {name: contract for name, contract in load_all().items() if contract.delivery}
     lake = place(setting("KHO_LAKE"))
     tables = chosen(arguments.tables, contracts, "contracts with a delivery")
-    with Sources(lake) as sources:
-        for_each(tables, lambda table: fetch(contracts[table], lake, arguments.period, contracts, sources))
+
+    def of_one_department(names: list[str]) -> None:
+        with Sources(lake) as sources:
+            for_each(names, lambda table: fetch(contracts[table], lake, arguments.period, contracts, sources))
+
+    by_department = groupby(tables, lambda table: contracts[table].schema)
+    for_each_at_once([list(names) for _, names in by_department], of_one_department)
 
 
 class Sources:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from threading import Barrier
+
 import pytest
 
 from quality.refusal import NotYet, Refusal
-from spark_jobs.environment import Several, for_each
+from spark_jobs.environment import Several, for_each, for_each_at_once
+
+HANGS = """
+import sys, time
+from quality.refusal import run
+from spark_jobs.environment import for_each_at_once
+
+def hang(item):
+    print(item, flush=True)
+    time.sleep(600)
+
+sys.exit(run(lambda: for_each_at_once(["one", "other"], hang)))
+"""
 
 
 def work(item: str) -> None:
@@ -31,3 +48,24 @@ def test_a_refusal_is_a_refusal_whatever_waits_beside_it() -> None:
     assert not isinstance(caught.value, NotYet)
     with pytest.raises(Several, match="2 refusals"):
         for_each(["bad a", "good", "bad b"], work)
+
+
+def test_departments_are_asked_at_the_same_time() -> None:
+    all_have_begun = Barrier(3, timeout=30)
+    for_each_at_once(["a", "b", "c"], lambda _: all_have_begun.wait())
+
+
+def test_of_what_was_done_at_the_same_time_every_refusal_is_told_in_order() -> None:
+    with pytest.raises(Several) as caught:
+        for_each_at_once([["bad a", "bad b"], ["good"], ["bad c"]], lambda items: for_each(items, work))
+    assert str(caught.value) == "3 refusals\nbad a is bad\nbad b is bad\nbad c is bad"
+
+
+def test_who_interrupts_need_not_wait_for_what_hangs() -> None:
+    hanging = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert hanging.stdout is not None
+    assert {hanging.stdout.readline(), hanging.stdout.readline()} == {"one\n", "other\n"}
+    hanging.send_signal(signal.SIGINT)
+    _, told = hanging.communicate(timeout=30)
+    assert hanging.returncode == 1
+    assert told.startswith("kho: stopped by you")
