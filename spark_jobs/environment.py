@@ -84,7 +84,7 @@ def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
         raise refusals[0]
 
 
-def for_each_at_once(items: Sequence[Item], work: Callable[[Item], None]) -> None:
+def for_each_at_once(items: Sequence[Item], work: Callable[[Item], object]) -> None:
     """As `for_each`, but all at the same time, each in a thread. Who interrupts need not wait for any of them."""
     if len(items) == 1:
         work(items[0])

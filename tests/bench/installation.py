@@ -43,7 +43,11 @@ class Installation:
 
     def go_to(self, month: str) -> None:
         """The departments offer what they have at the end of that month."""
-        _kho(self.environment, "departments", "--month", month)
+        self.kho("departments", "--month", month)
+
+    def kho(self, *words: str) -> None:
+        """A command that is not measured."""
+        _kho(self.environment, *words)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from quality.contract import Column, Contract, Text
 from spark_jobs.build import PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files
 from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
+from tests.spark_jobs.projects import build, part_of_project
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -33,12 +34,6 @@ cannot be resolved. Did you mean one of the following? [`code`]. SQLSTATE: 42703
     \tat org.apache.spark.sql.hive.thriftserver.HiveThriftServerErrors$.runningQueryError(HiveThriftServerErrors.scala)
 """
 TABLES = 19  # ten lists, and the nine drafts that need the yearbooks at most
-RUN_OTHER_PROJECT = """
-import sys, pathlib
-from spark_jobs import build
-build.PROJECT = pathlib.Path(sys.argv.pop(1))
-sys.exit(build.run(build.main))
-"""
 
 
 def test_a_java_stack_becomes_the_sentence_that_matters() -> None:
@@ -137,20 +132,10 @@ def test_a_new_version_of_raw_makes_due_what_is_made_of_it(clinics: list[Node]) 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the dbt project with one model only, to break it quickly."""
-
-    def others(folder: str, names: list[str]) -> list[str]:
-        if Path(folder).name in {"dbt", "macros", "generic"}:
-            return []
-        kept = {"seeds.yml", "districts.csv", "ward_changes.csv"}
-        return [name for name in names if Path(name).suffix and "wards" not in name and name not in kept]
-
-    return Path(shutil.copytree(PROJECT, tmp_path / "dbt", ignore=others))
-
-
-def build(engine: Stack, project: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", RUN_OTHER_PROJECT, str(project)]
-    return subprocess.run(command, env=engine.env, capture_output=True, text=True, check=False, timeout=300)
+    """One model only, to break it quickly."""
+    models = {"city__wards.sql", "city__wards.yml"}
+    lists = {"wards.csv", "former_wards.csv", "districts.csv", "ward_changes.csv"}
+    return part_of_project(tmp_path / "dbt", models | lists)
 
 
 def eventually(fact: Callable[[], object]) -> bool:

@@ -1,0 +1,157 @@
+"""The figures of the city dataset: `.kho/tools/lake/bin/python -m tests.bench.city --folder FOLDER`.
+
+On installations of its own below FOLDER, one for each size, into which all four simulated departments deliver:
+
+1. `build`, `check draft` and `promote` of everything, the first time: seconds, and the engine's peak memory. Growth
+   from the smallest size to the largest: exponent = log(seconds / seconds) / log(parcels / parcels).
+2. The same after the departments' next month, in which about 1 % of the rows change, against the first time. Judged
+   where the city has a million parcels; below, both are mostly start-up.
+3. At the smallest size, dbt's run of all models on the warm engine against one task a model, each with an engine of
+   its own that starts for it.
+4. The first answer of `kho sql`.
+
+A table of limits comes last; exit 1 if one is passed. Everything also stands in FOLDER/city.json. Machines are noisy:
+run it on a quiet one, and compare figures of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from infra.departments import SIZES
+from infra.settings import read_settings
+from quality.contract import CITY, load_all
+from spark_jobs.session import rows_in
+from tests.bench.installation import Installation, installation, remove
+from tests.bench.limits import Limit, judge
+from tests.bench.measured import Measure
+
+MB = 1_000_000
+BEFORE, AFTER = "2026-09", "2026-10"  # as in the intake's figures
+STEPS = (("build",), ("check", "draft"), ("promote",))
+QUESTION = "select count(*) from city.wards"
+ENGINE_BYTES, EXPONENT, CHANGED_RATIO, CHANGED_ROWS = 8_000_000_000, 1.1, 0.25, 1_000_000
+WARM_RATIO, ANSWER_SECONDS = 0.25, 3.0
+
+
+@dataclass
+class Results:
+    """All figures; by size, or of the smallest one."""
+
+    parcels: dict[str, int] = field(default_factory=dict)
+    first: dict[str, list[Measure]] = field(default_factory=dict)
+    changed: dict[str, list[Measure]] = field(default_factory=dict)
+    warm_seconds: float = math.nan
+    cold_seconds: float = math.nan
+    answers: list[Measure] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+
+    def keep(self, folder: Path) -> None:
+        """Write what there is."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (folder / "city.json").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure size by size, then judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="for the installations and city.json")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["demo", "city"], help="the smallest first")
+    parser.add_argument("--port-base", type=int, default=31_000)
+    given = parser.parse_args()
+    given.sizes.sort(key=SIZES.index)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder, tools, results = given.folder.resolve(), read_settings().tools, Results()
+    folder.mkdir(parents=True, exist_ok=True)
+    if there := [folder / size for size in given.sizes if (folder / size).exists()]:
+        sys.exit(f"{there[0]} exists: give a folder without it, or remove it")
+    for size in given.sizes:
+        with installation(folder / size, tools, given.port_base, size) as stack:
+            _deliver(stack, BEFORE)
+            results.first[size] = _flow(stack, f"size {size}, the first time")
+            results.parcels[size] = rows_in(stack.settings.environment()["KHO_WAREHOUSE"], "city.parcels")
+            _deliver(stack, AFTER)
+            results.changed[size] = _flow(stack, f"size {size}, a month later")
+            if size == given.sizes[0]:
+                results.answers = [stack.step("sql", QUESTION) for _ in range(3)]
+                results.warm_seconds, results.cold_seconds = _warm_and_cold(stack)
+        remove(folder / size)
+        results.keep(folder)
+    results.limits = _limits(results)
+    results.keep(folder)
+    sys.exit(0 if judge(results.limits) else 1)
+
+
+def _deliver(stack: Installation, month: str) -> None:
+    """All that the departments have at the end of that month is in raw."""
+    stack.go_to(month)
+    for verb in ("fetch", "ingest"):
+        stack.kho(verb)
+
+
+def _flow(stack: Installation, what: str) -> list[Measure]:
+    done = []
+    for words in STEPS:
+        step = stack.step(*words)
+        done.append(step)
+        engine = f"{step.engine_cpu_seconds:,.0f} s of processor and {step.engine_bytes / MB:,.0f} MB"
+        print(f"{what}: {' '.join(words):<12}{step.seconds:>9.1f} s, engine {engine}", flush=True)
+        if step.code:
+            print(step.printed[-2000:], flush=True)
+    return done
+
+
+def _warm_and_cold(stack: Installation) -> tuple[float, float]:
+    """Seconds of all models: by one dbt on the engine as it is; by one dbt for each, an engine starting before it."""
+    models = sorted(name.replace(".", "__") for name, contract in load_all().items() if contract.schema == CITY)
+    warm = _dbt(stack, models)
+    cold = 0.0
+    for model in models:
+        stack.kho("down")
+        began = time.monotonic()
+        stack.kho("up", "engine")
+        cold += time.monotonic() - began + _dbt(stack, [model])
+        print(f"cold: {model}, {cold:.0f} s so far", flush=True)
+    return warm, cold
+
+
+def _dbt(stack: Installation, models: list[str]) -> float:
+    words = (str(stack.settings.home / "bench-dbt"), stack.settings.environment()["KHO_THRIFT_PORT"], *models)
+    began = time.monotonic()
+    done = stack.module("tests.bench.run_models", *words)
+    if done.code:
+        sys.exit(f"dbt ended with {done.code}:\n{done.printed[-2000:]}")
+    return time.monotonic() - began
+
+
+def _limits(results: Results) -> list[Limit]:
+    everything = [step for flows in (results.first, results.changed) for flow in flows.values() for step in flow]
+    sizes = list(results.first)
+    small, large = sizes[0], sizes[-1]
+    seconds = {size: sum(step.seconds for step in results.first[size]) for size in sizes}
+    limits = [
+        Limit("steps that ended with an error", sum(step.code != 0 for step in [*everything, *results.answers]), 0),
+        Limit("MB of the engine", max(step.engine_bytes for step in everything) / MB, ENGINE_BYTES / MB),
+        Limit("dbt, warm : cold, one task a model", results.warm_seconds / results.cold_seconds, WARM_RATIO),
+        Limit("seconds to the first answer of kho sql", results.answers[-1].seconds, ANSWER_SECONDS),
+    ]
+    if (growth := results.parcels[large] / results.parcels[small]) > 1:
+        exponent = math.log(seconds[large] / seconds[small]) / math.log(growth)
+        limits.append(Limit(f"exponent of growth, {growth:.0f}-fold", exponent, EXPONENT))
+    for size in sizes:
+        ratio = sum(step.seconds for step in results.changed[size]) / seconds[size]
+        few = "" if results.parcels[size] >= CHANGED_ROWS else f"only {results.parcels[size]:,} parcels"
+        limits.append(Limit(f"size {size}: a month's changes : the first time", ratio, CHANGED_RATIO, few))
+    return limits
+
+
+if __name__ == "__main__":
+    main()
