@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quality.contract import CITY, Contract, load_all
+from quality.contract import CITY, Contract, load_all, load_catalogue
 from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.lineage import behind
@@ -255,7 +255,7 @@ def run_dbt(
 def _refuse_stale(contracts: Mapping[str, Contract]) -> None:
     from quality.render import GENERATED, refuse_stale, render  # noqa: PLC0415 - only a real build pays for it
 
-    refuse_stale(render(dict(contracts)), GENERATED)
+    refuse_stale(render(contracts, load_catalogue()), GENERATED)
 
 
 def _told(failure: Failure, spark: SparkSession, personal: set[str]) -> str:

@@ -3,12 +3,17 @@ with reports as (
     select * from {{ ref('stg_health__disease_cases') }}
 ),
 
+province_names as (
+    select * from {{ ref('province_names') }}
+),
+
 final as (
     select distinct
-        reported_province,
-        year
+        reports.reported_province,
+        reports.year
     from reports
-    where province_code is null
+    left join province_names on reports.reported_province = province_names.name
+    where if(reports.is_of_current_provinces, province_names.code, province_names.former_code) is null
 )
 
 select * from final

@@ -3,6 +3,10 @@ with reports as (
     select * from {{ ref('stg_health__disease_cases') }}
 ),
 
+province_names as (
+    select * from {{ ref('province_names') }}
+),
+
 diseases as (
     select * from {{ ref('diseases') }}
 ),
@@ -32,26 +36,39 @@ units as (
     from former_provinces
 ),
 
-final as (
+coded as (
     select
-        reports.province_code,
-        units.name as province_name,
-        provinces.code as current_province_code,
-        provinces.name as current_province_name,
         reports.disease_code,
-        diseases.name_vi as disease_name_vi,
-        diseases.name_en as disease_name_en,
         reports.year,
         reports.month,
         reports.cases,
-        reports.deaths
+        reports.deaths,
+        reports.is_of_current_provinces,
+        if(reports.is_of_current_provinces, province_names.code, province_names.former_code) as province_code
     from reports
+    left join province_names on reports.reported_province = province_names.name
+),
+
+final as (
+    select
+        coded.province_code,
+        units.name as province_name,
+        provinces.code as current_province_code,
+        provinces.name as current_province_name,
+        coded.disease_code,
+        diseases.name_vi as disease_name_vi,
+        diseases.name_en as disease_name_en,
+        coded.year,
+        coded.month,
+        coded.cases,
+        coded.deaths
+    from coded
     left join units
         on
-            reports.province_code = units.code
-            and reports.is_of_current_provinces = units.is_current
+            coded.province_code = units.code
+            and coded.is_of_current_provinces = units.is_current
     left join provinces on units.current_code = provinces.code
-    left join diseases on reports.disease_code = diseases.code
+    left join diseases on coded.disease_code = diseases.code
 )
 
 select * from final
