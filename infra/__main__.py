@@ -27,6 +27,7 @@ the steps, each safe to run twice; without a table they take all tables:
   export  [TABLE …]                open -> files
   plan                             what the portal needs to be changed
   apply                            change it
+  docs                             a page of all tables, their lineage and descriptions
 each of them tells more with --help
 """
 

@@ -63,7 +63,7 @@ def _exposure(contract: Contract, portal: Portal, owner: Text) -> dict[str, obje
         "description": _described(portal.title, contract.description),
         "owner": {"name": _both(owner)},
         "depends_on": [f"ref('{contract.schema}__{contract.name}')"],
-        "config": {"meta": {"columns": list(portal.columns)}},
+        "config": {"meta": {"columns": ", ".join(portal.columns)}},
     }
 
 
@@ -107,7 +107,7 @@ def _columns(contract: Contract) -> list[dict[str, object]]:
     return [
         {
             "name": column.name,
-            "description": _described(column.label, column.description),
+            "description": _described(column.label, column.description, mark=""),  # lists of columns show it as text
             "data_type": column.type,
             **_personal(column),
         }
@@ -123,9 +123,9 @@ def _both(text: Text) -> str:
     return f"{text.vi} · {text.en}"
 
 
-def _described(name: Text, said: Text) -> str:
-    """A name and what is said of it as Markdown, a paragraph for each language."""
-    return f"**{name.vi}**: {said.vi}\n\n**{name.en}**: {said.en}"
+def _described(name: Text, said: Text, mark: str = "**") -> str:
+    """A name and what is said of it as Markdown, a paragraph for each language. `mark`: around the name."""
+    return f"{mark}{name.vi}{mark}: {said.vi}\n\n{mark}{name.en}{mark}: {said.en}"
 
 
 def stale(files: dict[str, str], folder: Path) -> list[str]:

@@ -189,7 +189,7 @@ def _built(
     waiting: Sequence[Node],
 ) -> list[dict[str, Any]]:
     """The results of one `dbt build`. Raises BuildFailed with every node that failed."""
-    _refuse_stale(contracts)
+    refuse_stale_models(contracts)
     target = artefacts / "target"
     target.mkdir(parents=True, exist_ok=True)
     for name in ("run_results.json", "manifest.json"):
@@ -221,6 +221,13 @@ def _built(
     return list(results)
 
 
+def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:
+    """Raise StaleModels when what dbt reads of the contracts is not what they say."""
+    from quality.render import GENERATED, refuse_stale, render  # noqa: PLC0415 - only a real build pays for it
+
+    refuse_stale(render(contracts, load_catalogue()), GENERATED)
+
+
 def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
     """What dbt is to build: what is due with the views below it, and every test that needs nothing that waits."""
     names = {node.name for node in due}
@@ -250,12 +257,6 @@ def run_dbt(
     }
     environment |= {"KHO_THRIFT_PORT": thrift_port, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
-
-
-def _refuse_stale(contracts: Mapping[str, Contract]) -> None:
-    from quality.render import GENERATED, refuse_stale, render  # noqa: PLC0415 - only a real build pays for it
-
-    refuse_stale(render(contracts, load_catalogue()), GENERATED)
 
 
 def _told(failure: Failure, spark: SparkSession, personal: set[str]) -> str:

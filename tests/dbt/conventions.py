@@ -1,6 +1,6 @@
 """Conventions of a dbt project, those of dbt-project-evaluator that apply here: each yields what breaks it.
 
-The package comes from a hub that no lock of ours can name, so its rules are told anew, over dbt's manifest. Left out are
+The package comes from a hub that no lock of ours can name, so its rules are told anew, over the manifest. Left out are
 those that would say the same twice, and
 
 - test and source directories for what `quality.render` writes: one generated file a contract, in a folder of its own;

@@ -41,9 +41,6 @@ EXCEPTIONS: Mapping[Rule, Mapping[str, str]] = {
     conventions.no_model_joins_seven_others: {
         "city__city_profile": "one row that brings together what every department says of a ward is what it is for",
     },
-    conventions.nothing_is_joined_again_to_what_it_came_from: {
-        "city__ward_weights": "analysts and the macro in_units_of read it, and a test checks all of it",
-    },
     conventions.every_model_has_its_key_tested: {
         "stg_*": "one row per row of raw, of which ingest has rejected those that share a key",
     },
