@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -69,21 +70,18 @@ def _exposure(contract: Contract, portal: Portal, owner: Text) -> dict[str, obje
 
 def _source(contract: Contract, owner: Text) -> dict[str, object]:
     """A department's table: raw, as `ingest` leaves it."""
-    delivery = contract.delivery
+    said: dict[str, Any] = {"meta": {"owner": _both(owner), "grain": contract.grain}}
     return {
         "sources": [
             {
                 "name": f"raw_{contract.schema}",
-                "description": f"What {owner.en} delivers, as it was accepted. {owner.vi} giao, đã được tiếp nhận.",
+                "description": f"What the {owner.en} delivers, as it was accepted. {owner.vi} giao, đã được tiếp nhận.",
                 "schema": f"{{{{ var('sandbox', '') }}}}raw_{contract.schema}",
                 "tables": [
                     {
                         "name": contract.name,
                         "description": _described(contract.title, contract.description),
-                        "config": {
-                            "meta": {"owner": _both(owner), "grain": contract.grain},
-                            **(_freshness(delivery) if delivery else {}),
-                        },
+                        "config": said | (_freshness(contract.delivery) if contract.delivery else {}),
                         "columns": _columns(contract),
                     }
                 ],
@@ -92,7 +90,7 @@ def _source(contract: Contract, owner: Text) -> dict[str, object]:
     }
 
 
-def _freshness(delivery: Delivery) -> dict[str, object]:
+def _freshness(delivery: Delivery) -> dict[str, Any]:
     """From when on raw has waited too long for something new. It only warns: whether somebody is late, `overdue` says.
 
     Where that never is, dbt is told to leave the table out.
