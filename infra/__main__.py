@@ -22,12 +22,14 @@ the steps, each safe to run twice; without a table they take all tables:
   overdue [DEPARTMENT …]           deliveries that should have come by now
   build                            raw -> draft, with dbt
   check   draft|open [TABLE …]     the gates
-  promote [TABLE …]                draft -> city, the shared city dataset
+  promote [TABLE …]                draft -> city, the shared city dataset; one made of all drafts is a release
+  releases [NAME]                  the releases, or one: which versions of the city's tables belong together
   protect [TABLE …]                city -> open, what the public may see
   export  [TABLE …]                open -> files
   plan                             what the portal needs to be changed
   apply                            change it
   docs                             a page of all tables, their lineage and descriptions
+  compact [TABLE …]                small files put together; what no release and no export needs removed
 each of them tells more with --help
 """
 

@@ -41,6 +41,9 @@ TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "g
 NUMBERS = ("int", "bigint", "double")
 PERSONAL = ("none", "basic", "sensitive")  # the classes of Law 91/2025/QH15; there is no default
 LEVELS = ("critical", "warning")
+# One row in ten, as of the portal's datasets: a month of the departments changes about 1 % of their rows, a ward that
+# is missing from a delivery is 0.6 % of the wards, and a wrong file is most of a table.
+REMOVED_AT_MOST_PCT = 10.0
 NAME = "[a-z][a-z0-9_]{0,62}"  # PostgreSQL cuts identifiers at 63 bytes; names that begin with _ are the lake's own
 
 
@@ -96,7 +99,10 @@ class Portal:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one table must be. `at_least`: rows, of one delivery for a department's table, of all for a city table."""
+    """What one table must be. `at_least`: rows, of one delivery for a department's table, of all for a city table.
+
+    `removed_at_most_pct`: the share of a city table's rows that one promotion may remove without a person's word.
+    """
 
     table: str
     path: Path
@@ -110,6 +116,7 @@ class Contract:
     portal: Portal | None
     delivery: Delivery | None
     sha256: str
+    removed_at_most_pct: float = REMOVED_AT_MOST_PCT
 
     @property
     def schema(self) -> str:
@@ -173,7 +180,7 @@ def _read(path: Path, catalogue: Catalogue) -> tuple[Contract, list[Mistake]]:
     page = Page(path)
     is_city = path.parent.name == CITY
     must = ["title", "description", "grain", "owner", "key", "at_least", "columns", *([] if is_city else ["delivery"])]
-    words = page.mapping(page.root(), "contract", must, may=["portal"] if is_city else [])
+    words = page.mapping(page.root(), "contract", must, may=["portal", "removed_at_most_pct"] if is_city else [])
     title = page.bilingual(words.get("title"), "title")
     columns = {
         name: _column(page, name, node)
@@ -201,8 +208,18 @@ def _read(path: Path, catalogue: Catalogue) -> tuple[Contract, list[Mistake]]:
         portal=portal,
         delivery=read_delivery(page, words["delivery"], columns) if not is_city and "delivery" in words else None,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        removed_at_most_pct=_removed_at_most_pct(page, words.get("removed_at_most_pct") if is_city else None),
     )
     return contract, page.mistakes
+
+
+def _removed_at_most_pct(page: Page, node: yaml.Node | None) -> float:
+    if node is None:
+        return REMOVED_AT_MOST_PCT
+    share = page.number(node, "removed_at_most_pct")
+    if node.tag.endswith(":null") or not 0 <= (share or 0) <= 100:  # noqa: PLR2004
+        page.wrong(node, "removed_at_most_pct: expected 0 to 100")
+    return share or 0
 
 
 def _column(page: Page, name: str, node: yaml.Node) -> Column:

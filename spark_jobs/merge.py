@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
-from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA
+from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA, in_sql
+from spark_jobs.removals import Limit, samples_of
 from spark_jobs.session import delta_table, plan_for, rows_in, schema, settle, version
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SAMPLES = 3
+_PROPERTIES = in_sql({**PROPERTIES, "delta.enableChangeDataFeed": "true"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Merge:
     """`columns`: name → Spark type, in order. `made_from`: said in every commit, for whoever asks later.
 
     `replace`: a column that went away or changed its type makes the table anew, with its history; else it is refused.
+    `limit`: how many rows may go, however many if there is none.
     """
 
     source: str
@@ -34,6 +37,7 @@ class Merge:
     key: Sequence[str]
     made_from: Mapping[str, Any]
     replace: bool = False
+    limit: Limit | None = None
 
 
 class KeyNotUnique(Refusal):
@@ -55,7 +59,7 @@ def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     with _metadata(spark, job.made_from):
         before = version(warehouse, job.target)
         if before is None:
-            spark.sql(f"create table {job.target} using delta {_properties()} as {source}")
+            spark.sql(f"create table {job.target} using delta {_PROPERTIES} as {source}")
             return "first version"
         added, lost = _differences(warehouse, job)
         if lost and not job.replace:
@@ -67,7 +71,7 @@ def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
                 remedy=f"take the change back, or drop {job.target} (in SQL) if its history may go",
             )
         if lost:
-            spark.sql(f"create or replace table {job.target} using delta {_properties()} as {source}")
+            spark.sql(f"create or replace table {job.target} using delta {_PROPERTIES} as {source}")
             return f"made anew, for {'; '.join(lost)}"
         return _merge(spark, job, source, added)
 
@@ -92,21 +96,12 @@ def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -
         ]
     )
     same_key = " and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)
-    first = job.key[0]
-    # Counted first, for a MERGE that changes nothing still makes a commit (delta-spark 4.4.0).
-    (row,) = spark.sql(
-        f"""
-        select
-            count_if(old.`{first}` is null) as inserted,
-            count_if(old.`{first}` is not null and new.`{first}` is not null and ({differs})) as updated,
-            count_if(new.`{first}` is null) as deleted
-        from {job.target} as old
-        full outer join ({source}) as new on {same_key}
-        """  # noqa: S608
-    ).collect()
-    changes = row.asDict()
+    before, changes = _counted(spark, job, f"({source}) as new on {same_key}", differs)
     if not added and not any(changes.values()):
         return ""
+    if job.limit and not job.limit.is_kept(before, changes["deleted"]):
+        goes = f"from {job.target} as old left anti join ({source}) as new on {same_key}"
+        raise job.limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, job.limit))
     spark.sql(
         f"""
         merge {"with schema evolution" if added else ""} into {job.target} as old using ({source}) as new
@@ -117,6 +112,27 @@ def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -
         """
     )
     return ", ".join(f"{name} {count:,}" for name, count in changes.items())
+
+
+def _counted(spark: SparkSession, job: Merge, new: str, differs: str) -> tuple[int, dict[str, int]]:
+    """Rows before, and how many a MERGE would insert, update and delete: also one that changes nothing makes a commit.
+
+    (delta-spark 4.4.0.)
+    """
+    first = job.key[0]
+    (row,) = spark.sql(
+        f"""
+        select
+            count(old.`{first}`) as before,
+            count_if(old.`{first}` is null) as inserted,
+            count_if(old.`{first}` is not null and new.`{first}` is not null and ({differs})) as updated,
+            count_if(new.`{first}` is null) as deleted
+        from {job.target} as old
+        full outer join {new}
+        """  # noqa: S608
+    ).collect()
+    changes = row.asDict()
+    return changes.pop("before"), changes
 
 
 def _differences(warehouse: str, job: Merge) -> tuple[list[str], list[str]]:
@@ -165,10 +181,6 @@ def _refuse_twins(spark: SparkSession, job: Merge) -> None:
             found=f"{twins.count():,} such keys, the first: {shown}",
             remedy="find in dbt/models which join makes them, or ask the department which row holds",
         )
-
-
-def _properties() -> str:
-    return PROPERTIES.replace("(", "('delta.enableChangeDataFeed' = 'true', ", 1)
 
 
 @contextmanager

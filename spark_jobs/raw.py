@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,12 @@ REJECTED = {
     "_values": "map<string, string>",
     "_broken": "array<struct<column: string, cell: string, value: string, rule: string, expected: string>>",
 }
-# Who asks in a year what a period was read from must get an answer: the default forgets after 30 days. A changed file
-# marks its old rows as deleted instead of rewriting those of all the others that share a Parquet file with them.
-PROPERTIES = (
-    "tblproperties ('delta.logRetentionDuration' = 'interval 36500 days', 'delta.enableDeletionVectors' = 'true')"
-)
+# Who asks in a year what a period was read from must get an answer: the default forgets after 30 days. And what a table
+# was must stay readable: by default Delta 4.4 refuses every version older than 7 days, and whoever says VACUUM removes
+# it. What goes, and when, is `compact`'s to say.
+HISTORY = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 36500 days")
+# A changed file marks its old rows as deleted instead of rewriting those of all the others in the same Parquet file.
+PROPERTIES = {**HISTORY, "delta.enableDeletionVectors": "true"}
 DELTA_NAMES = {"int": "integer", "bigint": "long", "geometry": "binary"}
 SPARK_NAMES = {"geometry": "binary"}
 
@@ -89,6 +90,11 @@ def rejected_of(contract: Contract) -> str:
     return f"raw_{contract.table}__rejected"
 
 
+def in_sql(properties: Mapping[str, str]) -> str:
+    """Properties of a table as CREATE and ALTER want them."""
+    return f"tblproperties ({', '.join(f'{literal(name)} = {literal(value)}' for name, value in properties.items())})"
+
+
 def contained(warehouse: str, table: str, until: int | None = None) -> dict[str, Commit]:
     """By period, what a raw table holds: its newest commits, from the log alone. `until`: as of that time (ms)."""
     log = delta_table(warehouse, table)
@@ -113,7 +119,7 @@ def make_tables(spark: SparkSession, warehouse: str, contract: Contract) -> None
         settle(spark, warehouse, table)
         if version(warehouse, table) is None:
             listed = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-            spark.sql(f"create table {table} ({listed}) using delta {partitioned} {PROPERTIES}")
+            spark.sql(f"create table {table} ({listed}) using delta {partitioned} {in_sql(PROPERTIES)}")
     _refuse_other_columns(spark, warehouse, contract, wanted)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import re
 import socket
@@ -29,6 +30,9 @@ _KEPT: list[Any] = []
 _GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|NO_ACTIVE_SESSION|Connection re")
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
 FEW_ROWS = 100_000
+# Commits that change no row. OPTIMIZE writes the same rows into fewer files; the others write none at all.
+UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"}
+_COMMIT = re.compile(r"\d{20}\.json")
 
 
 class EngineDown(Refusal):
@@ -110,9 +114,26 @@ def rows_in(warehouse: str, *tables: str) -> int:
 
 
 def version(warehouse: str, table: str) -> int | None:
-    """The newest version of `schema.table`, from its log alone; None when there is no such table."""
-    found = delta_table(warehouse, table)
-    return None if found is None else found.version()
+    """The newest version of `schema.table` that changed it, from its log alone; None when there is no such table.
+
+    Every step compares versions to know whether there is something new, so upkeep does not count; what it puts
+    together stays readable as this version (`compact`). Without a library: importing one takes 0.35 s, this 0.5 ms.
+    """
+    log = folder_of(warehouse, table) / "_delta_log"
+    if not log.is_dir():
+        return None
+    commits = sorted((path for path in log.iterdir() if _COMMIT.fullmatch(path.name)), reverse=True)
+    changes = (path for path in commits if _operation(path) not in UPKEEP)
+    newest = next(changes, commits[-1] if commits else None)
+    return int(newest.stem) if newest else None  # none: its creation was killed before the first commit
+
+
+def _operation(commit: Path) -> str:
+    with commit.open(encoding="utf-8") as lines:  # Spark writes it first
+        for line in lines:
+            if info := json.loads(line).get("commitInfo"):
+                return str(info.get("operation", ""))
+    return ""
 
 
 def schema(warehouse: str, table: str) -> Mapping[str, str] | None:

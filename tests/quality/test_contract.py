@@ -115,6 +115,12 @@ def test_a_delivery_says_where_from_and_how(tmp_path: Path) -> None:
     assert delivery.sheets == ("A", "B")
 
 
+def test_a_city_table_says_what_share_of_its_rows_may_go_or_it_is_a_tenth(tmp_path: Path) -> None:
+    for said, expected in (("", 10), ("removed_at_most_pct: 0\n", 0), ("removed_at_most_pct: 2.5\n", 2.5)):
+        folder = folder_with(tmp_path, city__schools=said + CITY)
+        assert load(folder / "city" / "schools.yml").removed_at_most_pct == expected
+
+
 def test_the_sha_changes_with_the_file(tmp_path: Path) -> None:
     path = folder_with(tmp_path, city__schools=CITY) / "city" / "schools.yml"
     before = load(path).sha256
@@ -151,6 +157,9 @@ def test_the_sha_changes_with_the_file(tmp_path: Path) -> None:
         ("key: [school_id]", "key: [school_id, school_id]", "5: key: school_id stands twice"),
         ("at_least: 1000", "at_least: many", "6: at_least: expected a number, found 'many'"),
         ("at_least: 1000", "at_least: -1", "6: at_least: expected a whole number, 0 or more, found '-1'"),
+        ("at_least: 1000", "at_least: 1000\nremoved_at_most_pct: 101", "7: removed_at_most_pct: expected 0 to 100"),
+        ("at_least: 1000", "at_least: 1000\nremoved_at_most_pct: half", "7: removed_at_most_pct: expected a number, found 'half'"),
+        ("at_least: 1000", "at_least: 1000\nremoved_at_most_pct: null", "7: removed_at_most_pct: expected 0 to 100"),
         ("owner: so-giao-duc", "owner: so-giao-duk", "4: owner: expected one of so-giao-duc; found 'so-giao-duk'; did you mean 'so-giao-duc'?"),
         ("group: giao-duc", "group: y-te", "15: portal.group: expected one of giao-duc; found 'y-te'"),
         ("licence: mit", "licence: cc0", "16: portal.licence: expected one of mit; found 'cc0'"),
@@ -182,6 +191,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, old: str, new: str, exp
         ("sheets: [A, B]", "shets: [A, B]", "16: delivery: unknown word 'shets'; did you mean 'sheets'?"),
         ("every: year", "every: now", "14: delivery.every: expected one of day"),
         ("delivery:", "portal: {}\ndelivery:", "9: contract: unknown word 'portal'"),
+        ("delivery:", "removed_at_most_pct: 1\ndelivery:", "9: contract: unknown word 'removed_at_most_pct'"),
         ("from: folder", "from: http", "11: delivery.files: from is http, which has no files"),
         ("from: folder", "from: sql", "10: delivery: from is sql, so query is missing"),
         ("mode: period", "mode: snapshot", "11: delivery.files: mode is snapshot, so it has no (?P<period>…"),

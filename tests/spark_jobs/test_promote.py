@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 from quality.contract import Contract
+from quality.refusal import Refusal
 from spark_jobs.environment import Environment
 from spark_jobs.merge import ColumnsChanged, KeyNotUnique
-from spark_jobs.promote import promote
+from spark_jobs.promote import allowed_removals, promote
+from spark_jobs.removals import TooManyRemovals
 from spark_jobs.session import version
 from spark_jobs.verdicts import NotPassed
 
@@ -22,10 +25,16 @@ Ask = Callable[[str], list[tuple[object, ...]]]
 TWO = "(1, 'Bình Dân', 10, 'An'), (2, 'Từ Dũ', null, null)"
 
 
-def promoted(contract: Contract, corner: Environment) -> int | None:
-    """The city version after promoting."""
-    promote([contract.table], {contract.table: contract}, corner)
+def promoted(contract: Contract, corner: Environment, removals: int | None = None) -> int | None:
+    """The city version after promoting. `removals`: how many rows a person lets go."""
+    allowed = {} if removals is None else {contract.table: removals}
+    promote([contract.table], {contract.table: contract}, corner, allowed)
     return version(corner.warehouse, contract.table)
+
+
+def clinic_rows(*ids: int) -> str:
+    """As many clinics."""
+    return ", ".join(f"({number}, 'Số {number}', {number}, 'An')" for number in ids)
 
 
 def test_only_rows_that_changed_are_in_the_change_feed(
@@ -40,7 +49,7 @@ def test_only_rows_that_changed_are_in_the_change_feed(
     assert promoted(clinics, corner) == 1
     assert "inserted 1, updated 1, deleted 0: version 1" in capsys.readouterr().out
     draft("(2, 'Từ Dũ', 7, null), (3, 'Chợ Rẫy', 5, null)")
-    assert promoted(clinics, corner) == 2
+    assert promoted(dataclasses.replace(clinics, removed_at_most_pct=50), corner) == 2
     feed = f"select _commit_version, _change_type, id, beds from table_changes('{clinics.table}', 1)"
     assert ask(f"{feed} order by 1, id, 2") == [
         (1, "update_postimage", 2, 7),
@@ -111,3 +120,79 @@ def test_a_retyped_or_removed_column_is_refused_with_both_sides(
         promoted(dataclasses.replace(clinics, columns={**clinics.columns, "beds": beds}), corner)
     assert caught.value.found == "beds is integer, expected string"
     assert version(corner.warehouse, clinics.table) == 0
+
+
+def test_the_feed_leads_from_each_version_to_the_next_and_tells_no_change_that_is_none(
+    draft: Draft, clinics: Contract, corner: Environment, ask: Ask
+) -> None:
+    contract = dataclasses.replace(clinics, removed_at_most_pct=100)
+    states: list[dict[int, int | None]] = [
+        {1: 10, 2: None, 3: 30, 4: 40},
+        {1: 10, 2: 20, 3: 30, 4: 40},  # a blank filled in
+        {1: 10, 2: 20, 4: 41, 5: 50, 6: 60},  # one gone, one other, two new
+        {2: 20, 3: 30, 4: 41, 5: None, 7: 60},  # one back, one blank, one with another key
+        {9: 9},  # nothing stays
+    ]
+    for number, state in enumerate(states):
+        draft(
+            ", ".join(f"({key}, 'Số {key}', {'null' if beds is None else beds}, 'An')" for key, beds in state.items())
+        )
+        assert promoted(contract, corner) == number
+        rows = ask(f"select id, beds from {clinics.table} version as of {number} order by id")
+        assert rows == list(state.items())
+    for number, (before, after) in enumerate(pairwise(states), start=1):
+        feed = ask(f"select _change_type, id, beds from table_changes('{clinics.table}', {number}, {number})")
+        both = before.keys() & after.keys()
+        assert sorted(feed, key=str) == sorted(
+            [
+                *(("delete", key, before[key]) for key in before.keys() - after.keys()),
+                *(("insert", key, after[key]) for key in after.keys() - before.keys()),
+                *(("update_preimage", key, before[key]) for key in both if before[key] != after[key]),
+                *(("update_postimage", key, after[key]) for key in both if before[key] != after[key]),
+            ],
+            key=str,
+        )
+
+
+def test_more_removals_than_the_contract_lets_go_stop_for_a_person(
+    draft: Draft, clinics: Contract, corner: Environment, ask: Ask
+) -> None:
+    draft(clinic_rows(*range(1, 21)))
+    assert promoted(clinics, corner) == 0
+    draft(clinic_rows(*range(4, 21), 31))
+    with pytest.raises(TooManyRemovals) as caught:
+        promoted(clinics, corner)
+    assert caught.value.what == f"{clinics.table} would lose 3 of its 20 rows (15.0 %)"
+    assert caught.value.expected == f"at most 10 % of the rows (removed_at_most_pct of {clinics.path.name})"
+    assert "3 to be removed, 1 to be inserted, 0 to be updated" in caught.value.found
+    assert "for example: id 1; id 2; id 3" in caught.value.found
+    assert f"`./kho promote {clinics.table} --allow-removals 3`" in caught.value.remedy
+    with pytest.raises(TooManyRemovals) as caught:
+        promoted(clinics, corner, removals=2)
+    assert caught.value.expected == "at most 2 rows (--allow-removals)"
+    assert version(corner.warehouse, clinics.table) == 0
+    assert promoted(clinics, corner, removals=3) == 1
+    assert ask(f"select count(*), max(id) from {clinics.table}") == [(18, 31)]
+    draft(clinic_rows(*range(5, 21), 31))  # one of 18 may go without a word
+    assert promoted(clinics, corner) == 2
+
+
+def test_of_keys_that_are_personal_none_is_told(draft: Draft, clinics: Contract, corner: Environment) -> None:
+    columns = {**clinics.columns, "id": dataclasses.replace(clinics.columns["id"], pii="basic")}
+    personal = dataclasses.replace(clinics, columns=columns, portal=None)
+    draft(clinic_rows(*range(1771, 1781)))
+    assert promoted(personal, corner) == 0
+    draft(clinic_rows(*range(1773, 1781)))
+    with pytest.raises(TooManyRemovals) as caught:
+        promoted(personal, corner)
+    assert "their key is personal, not shown" in caught.value.found
+    assert "177" not in str(caught.value)
+
+
+def test_a_number_of_removals_is_for_one_table() -> None:
+    assert allowed_removals("", ["city.a", "city.b"]) == {}
+    assert allowed_removals("12", ["city.a"]) == {"city.a": 12}
+    assert allowed_removals("city.b=12", ["city.a", "city.b"]) == {"city.b": 12}
+    for word in ("12", "city.c=12", "city.a=", "city.a=-1", "city.a=many"):
+        with pytest.raises(Refusal, match="does not say which rows"):
+            allowed_removals(word, ["city.a", "city.b"])

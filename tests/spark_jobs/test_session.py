@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,23 @@ def test_a_step_with_nothing_to_do_imports_neither_spark_nor_pandas() -> None:
         check=True,
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_what_upkeep_commits_is_no_version_that_is_new(tmp_path: Path) -> None:
+    log = folder_of(str(tmp_path), "city.things") / "_delta_log"
+    log.mkdir(parents=True)
+
+    def commit(operation: str) -> int | None:
+        info = {"commitInfo": {"operation": operation}}
+        number = len(list(log.glob("*.json")))
+        (log / f"{number:020}.json").write_text(f'{{"protocol": {{}}}}\n{json.dumps(info)}\n', encoding="utf-8")
+        (log / f".{number:020}.json.crc").touch()
+        (log / f"{number:020}.checkpoint.parquet").touch()
+        return version(str(tmp_path), "city.things")
+
+    assert commit("CREATE TABLE AS SELECT") == 0
+    assert commit("MERGE") == 1
+    for operation in ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"):
+        assert commit(operation) == 1
+    assert commit("MERGE") == 6
+    assert commit("ADD COLUMNS") == 7
