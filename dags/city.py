@@ -1,7 +1,7 @@
 """City: the shared city dataset, built anew when a department has delivered. A gate stands before the promotion."""
 
 from airflow.sdk import DAG
-from steps import CARE, announce, asset, step, within
+from steps import CARE, REMOVALS, announce, asset, promote, step, within
 
 with DAG(
     dag_id="city",
@@ -10,6 +10,7 @@ with DAG(
     max_active_runs=1,
     deadline=within(hours=4),
     default_args={**CARE, "owner": "city"},
+    params=REMOVALS,
     doc_md=__doc__,
 ):
-    step("build") >> step("check", "draft", task_id="check_draft") >> step("promote") >> announce("city")
+    step("build") >> step("check", "draft", task_id="check_draft") >> promote() >> announce("city")

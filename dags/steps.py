@@ -46,6 +46,15 @@ PERIOD = {
         description="Only this period, such as 2017, 2026-W40 or 2025-2026 (a backfill); empty: whatever is new.",
     ),
 }
+REMOVALS = {
+    "allow_removals": Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^city\.[a-z][a-z0-9_]*=[0-9]+$",
+        title="Allow removals",
+        description="So many rows of this table may go, such as city.schools=12; empty: what its contract lets go.",
+    ),
+}
 
 
 class Kho(BaseOperator):
@@ -126,6 +135,11 @@ def deliver(table: str, kind: str) -> list[Kho]:
     give_back = Kho(words=back, address=where, task_id=f"return_{name}", trigger_rule=TriggerRule.ONE_FAILED)
     fetch >> ingest >> give_back
     return [fetch, ingest]
+
+
+def promote() -> Kho:
+    """Drafts into the city. The DAG needs `REMOVALS`."""
+    return step("promote", "{{ '--allow-removals=' ~ params.allow_removals if params.allow_removals else '' }}")
 
 
 def asset(name: str) -> Asset:

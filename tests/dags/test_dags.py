@@ -1,5 +1,6 @@
 import ast
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -57,8 +58,8 @@ def dags(in_airflow: Callable[..., Any]) -> dict[str, Any]:
     return dict(found["dags"])
 
 
-def test_there_is_a_dag_for_every_department_and_one_for_city_and_portal(dags: dict[str, Any]) -> None:
-    assert sorted(dags) == ["cadastre", "city", "education", "health", "investment", "portal"]
+def test_there_is_a_dag_for_every_department_and_one_each_for_city_portal_and_upkeep(dags: dict[str, Any]) -> None:
+    assert sorted(dags) == ["cadastre", "city", "education", "health", "investment", "portal", "upkeep"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -156,6 +157,24 @@ def test_what_is_overdue_is_looked_for_last_and_fails_no_run(department: str, da
     assert tasks["overdue"]["after"] == tasks["check"]["after"]
     assert not tasks["overdue"]["fails the run"]
     assert [name for name, task in tasks.items() if "overdue" in task["after"]] == []
+
+
+def test_upkeep_comes_once_a_week_in_an_hour_of_its_own(dags: dict[str, Any]) -> None:
+    upkeep = dags["upkeep"]
+    assert [task["words"] for task in upkeep["tasks"].values()] == [["compact"]]
+    assert (upkeep["timezone"], upkeep["schedule"]) == ("Asia/Ho_Chi_Minh", "0 6 * * 0")
+    assert upkeep["schedule"] not in [dags[name]["schedule"] for name in DEPARTMENTS]
+
+
+def test_only_the_form_of_the_city_can_let_rows_go_and_only_of_one_table(dags: dict[str, Any]) -> None:
+    assert [name for name, dag in dags.items() if "allow_removals" in dag["params"]] == ["city"]
+    pattern = dags["city"]["params"]["allow_removals"]["pattern"]
+    assert [
+        bool(re.search(pattern, word)) for word in ("city.schools=12", "12", "city.schools=", "city.a=1 city.b=2")
+    ] == [*(True, False, False, False)]
+    ((_, words),) = [(name, task["words"]) for name, task in dags["city"]["tasks"].items() if name == "promote"]
+    assert words[0] == "promote"
+    assert "--allow-removals=" in words[1]
 
 
 def test_somebody_is_told_of_every_failure_and_of_every_run_that_is_late(dags: dict[str, Any]) -> None:
