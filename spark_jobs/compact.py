@@ -165,15 +165,15 @@ def _look_after(one: Upkeep, environment: Environment) -> bool:
             spark.sql(f"optimize {one.table}")
         if is_old:
             spark.sql(f"vacuum {one.table} retain {hours} hours")
-    _tell(one.table, spare if spare >= MANY else 0, before, _files(folder))
-    return True
-
-
-def _tell(table: str, spare: int, before: Mapping[str, tuple[int, float]], after: Mapping[str, object]) -> None:
-    gone = before.keys() - after.keys()
+    gone = before.keys() - _files(folder).keys()
+    if not (forgets or gone or spare >= MANY):
+        return False  # what is old is needed still: it was replaced not long enough ago
+    together = f"{spare + 1:,} small files put together, " if spare >= MANY else ""
     size = sum(before[path][0] for path in gone) / MIB
-    together = f"{spare + 1:,} small files put together, " if spare else ""
-    print(f"compact {table}: {together}{len(gone):,} files removed that nothing needs ({size:,.1f} MiB)", flush=True)
+    print(
+        f"compact {one.table}: {together}{len(gone):,} files removed that nothing needs ({size:,.1f} MiB)", flush=True
+    )
+    return True
 
 
 def _files(folder: Path) -> dict[str, tuple[int, float]]:
