@@ -151,7 +151,7 @@ def _look_after(one: Upkeep, environment: Environment) -> bool:
     now = time.time_ns() // 1_000_000
     hours = hours_needed({entry["version"]: entry["timestamp"] for entry in log.history()}, one.oldest, now)
     spare = spare_files(log) if one.is_ours else 0
-    forgets = one.is_ours and not raw.HISTORY.items() <= log.metadata().configuration.items()
+    forgets = one.is_ours and raw.forgets(log)
     folder = folder_of(environment.warehouse, one.table)
     before = _files(folder)
     current = set(log.get_add_actions(flatten=True)["path"].to_pylist())
@@ -159,8 +159,8 @@ def _look_after(one: Upkeep, environment: Environment) -> bool:
     if not (forgets or is_old or spare >= MANY):
         return False
     with connect(environment.engine, environment.warehouse) as spark, _settings(spark):
-        if forgets:  # made before its past was kept; without this, VACUUM would forget what it is told to keep
-            spark.sql(f"alter table {one.table} set {raw.in_sql(raw.HISTORY)}")
+        if forgets:
+            raw.remember(spark, one.table)
         if spare >= MANY:
             spark.sql(f"optimize {one.table}")
         if is_old:

@@ -14,6 +14,7 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.session import delta_table, schema, settle, version
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -93,6 +94,16 @@ def rejected_of(contract: Contract) -> str:
 def in_sql(properties: Mapping[str, str]) -> str:
     """Properties of a table as CREATE and ALTER want them."""
     return f"tblproperties ({', '.join(f'{literal(name)} = {literal(value)}' for name, value in properties.items())})"
+
+
+def forgets(log: DeltaTable) -> bool:
+    """Whether a table was made before tables kept their past."""
+    return not HISTORY.items() <= log.metadata().configuration.items()
+
+
+def remember(spark: SparkSession, table: str) -> None:
+    """Have a table keep its past from now on: VACUUM can only spare what the log still knows to have been replaced."""
+    spark.sql(f"alter table {table} set {in_sql(HISTORY)}")
 
 
 def contained(warehouse: str, table: str, until: int | None = None) -> dict[str, Commit]:

@@ -159,9 +159,12 @@ def _from_rows(name: str, rows: Sequence[Mapping[str, object]]) -> Release:
 
 def _write(spark: SparkSession, warehouse: str, name: str, versions: Mapping[str, int], before: Release | None) -> None:
     """One row a table. Rows are counted where the version is another one than before."""
-    from spark_jobs.raw import HISTORY, in_sql  # noqa: PLC0415
+    from spark_jobs.raw import HISTORY, forgets, in_sql, remember  # noqa: PLC0415
 
     settle(spark, warehouse, RELEASES)
+    for table in versions:
+        if (log := delta_table(warehouse, table)) and forgets(log):
+            remember(spark, table)
     if version(warehouse, RELEASES) is None:
         # No deletion vectors: `releases` reads it without the engine, by a library that knows none.
         spark.sql(

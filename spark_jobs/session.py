@@ -31,7 +31,7 @@ _GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOS
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
 FEW_ROWS = 100_000
 # Commits that change no row. OPTIMIZE writes the same rows into fewer files; the others write none at all.
-UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"}
+UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
 _COMMIT = re.compile(r"\d{20}\.json")
 
 

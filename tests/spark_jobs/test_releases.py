@@ -11,6 +11,7 @@ import pytest
 from quality.contract import Contract
 from spark_jobs.environment import Environment
 from spark_jobs.promote import promote, release
+from spark_jobs.raw import HISTORY
 from spark_jobs.releases import (
     RELEASES,
     Release,
@@ -24,7 +25,7 @@ from spark_jobs.releases import (
     releases,
     versions_of,
 )
-from spark_jobs.session import version
+from spark_jobs.session import delta_table, version
 from spark_jobs.verdicts import NotPassed
 from tests.spark_jobs.verdicts import check
 
@@ -149,6 +150,22 @@ def test_a_release_is_made_when_all_is_in_and_only_of_what_passed(
     second = newest()
     assert second.versions == {clinics.table: 1, other.table: 1}
     assert second.rows == first.rows
+
+
+def test_a_table_that_a_release_names_keeps_its_past_from_then_on(
+    draft: Draft, clinics: Contract, corner: Environment, ask: Ask
+) -> None:
+    contracts = {clinics.table: clinics}
+    draft("(1, 'Bình Dân', 10, 'An')")
+    promote(list(contracts), contracts, corner)
+    ask(f"alter table {clinics.table} unset tblproperties ('delta.deletedFileRetentionDuration')")  # as it once was
+    ask(f"alter table {clinics.table} set tblproperties ('delta.logRetentionDuration' = 'interval 30 days')")
+    promote(list(contracts), contracts, corner)
+    release(contracts, corner)
+    log = delta_table(corner.warehouse, clinics.table)
+    assert log
+    assert HISTORY.items() <= log.metadata().configuration.items()
+    assert releases(corner.warehouse)[0].versions[clinics.table] == version(corner.warehouse, clinics.table)
 
 
 def test_a_release_is_read_by_sql(
