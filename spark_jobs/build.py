@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
+# How dbt reaches the engine. By the name of the second it knows what to keep out of its logs.
+DOOR = ("KHO_THRIFT_PORT", "DBT_ENV_SECRET_THRIFT")
 SAMPLES = 3
 SHOWN_LINES = 6
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # they are about the models, not the data: the tests run them
@@ -72,10 +74,10 @@ class Node:
 def main() -> None:
     """Build what is out of date."""
     argparse.ArgumentParser(prog="kho build", description=__doc__).parse_args()
-    build(load_all(), read_environment(), Path(setting("KHO_HOME")) / "dbt", setting("KHO_THRIFT_PORT"))
+    build(load_all(), read_environment(), Path(setting("KHO_HOME")) / "dbt", {name: setting(name) for name in DOOR})
 
 
-def build(contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, thrift_port: str) -> None:
+def build(contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, door: Mapping[str, str]) -> None:
     """One dbt run for every list and draft that is out of date and need not wait."""
     nodes = nodes_of(contracts, PROJECT)
     with one_at_a_time(environment.lake, "build", "draft"):
@@ -92,7 +94,7 @@ def build(contracts: Mapping[str, Contract], environment: Environment, artefacts
             print(f"build: nothing new for {len(inputs)} tables")
             return
         began = time.monotonic()
-        results = _built(contracts, environment, artefacts, thrift_port, due, waiting)
+        results = _built(contracts, environment, artefacts, door, due, waiting)
         for node in due:
             made = version(environment.warehouse, node.table)
             write_mark(environment.lake, "build", node.table, Mark(inputs[node.table], made))
@@ -184,7 +186,7 @@ def _built(
     contracts: Mapping[str, Contract],
     environment: Environment,
     artefacts: Path,
-    thrift_port: str,
+    door: Mapping[str, str],
     due: Sequence[Node],
     waiting: Sequence[Node],
 ) -> list[dict[str, Any]]:
@@ -200,7 +202,7 @@ def _built(
         raw = {f"raw_{table}" for node in due for table in node.raw}
         is_large = any(rows_in(environment.warehouse, table) >= MANY_ROWS for table in raw)
         words = ["build", *_selected(due, waiting), *NO_UNIT_TESTS]
-        finished = run_dbt(words, artefacts, thrift_port, is_large=is_large)
+        finished = run_dbt(words, artefacts, door, is_large=is_large)
         results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
         failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
         if failed:
@@ -239,11 +241,11 @@ def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
 
 
 def run_dbt(
-    words: Sequence[str], artefacts: Path, thrift_port: str, *, is_large: bool
+    words: Sequence[str], artefacts: Path, door: Mapping[str, str], *, is_large: bool
 ) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
-    `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
+    `door`: the values of DOOR. `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
     """
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", *words),
@@ -255,7 +257,7 @@ def run_dbt(
     environment |= {
         name.upper().replace(".", "_"): value for name, value in compiler_settings(is_wanted=is_large).items()
     }
-    environment |= {"KHO_THRIFT_PORT": thrift_port, "PYTHONUTF8": "1"}
+    environment |= {**door, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
 
 

@@ -43,7 +43,7 @@ class EngineDown(Refusal):
 def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[SparkSession]:
     """A Spark Connect session, this process's own, open until it ends. Tables that a lost catalogue forgot are known.
 
-    `engine` is `sc://host:port`, `warehouse` the folder of the Delta tables. Importing pyspark takes a second:
+    `engine` is `sc://host:port/;token=…`, `warehouse` the folder of the Delta tables. Importing pyspark takes a second:
     call this only when there is work to do.
     """
     _await_engine(engine, patience_seconds)
@@ -64,7 +64,7 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
             raise
         raise EngineDown(
             "the engine went away in the middle",
-            where=engine,
+            where=_address(engine)[0],
             found=_said(str(error)),
             remedy="run the same command again, what was finished stays; `./kho logs engine` says why",
         ) from error
@@ -72,9 +72,15 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
 
 def _open(engine: str) -> None:
     from pyspark.sql import SparkSession  # noqa: PLC0415
+    from pyspark.sql.connect.client.core import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
 
-    spark: Any = SparkSession.builder.remote(engine).create()
+    address, token = _address(engine)
+    channel = DefaultChannelBuilder(address)
+    # Not `;token=`, with which this client (4.1.4) demands TLS, or the host name localhost, of which another account's
+    # server on the other loopback address (::1) may be one: the token is for nobody else.
+    channel.set("authorization", f"Bearer {token}")
+    spark: Any = SparkSession.builder.channelBuilder(channel).create()
     # The default policy retries for more than ten minutes, silently.
     spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
     plan_for(spark, 0)
@@ -206,20 +212,28 @@ def _said(error: str) -> str:
     return details[1] if details else error.strip().partition("\n")[0]
 
 
+def _address(engine: str) -> tuple[str, str]:
+    """Where the engine is, which may be shown, and the token that it asks for, which may not."""
+    found = re.fullmatch(r"(sc://[^:/;]+:\d+)(?:/;token=(\w+))?", engine)
+    if not found:
+        shown = engine.partition(";")[0]
+        raise Refusal("KHO_ENGINE is no address of Spark Connect", expected="sc://host:port/;token=…", found=shown)
+    return found[1], found[2] or ""
+
+
 def _await_engine(engine: str, patience_seconds: float) -> None:
-    address = re.fullmatch(r"sc://([^:/;]+):(\d+)(/.*)?", engine)
-    if not address:
-        raise Refusal("KHO_ENGINE is no address of Spark Connect", expected="sc://host:port", found=engine)
+    address, _ = _address(engine)
+    host, _, port = address.removeprefix("sc://").rpartition(":")
     deadline = time.monotonic() + patience_seconds
     told = False
     while True:
         try:
-            socket.create_connection((address[1], int(address[2])), timeout=2).close()
+            socket.create_connection((host, int(port)), timeout=2).close()
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise EngineDown(
                     "the engine does not answer",
-                    where=engine,
+                    where=address,
                     expected="a Spark Connect server",
                     found=f"{error.strerror or error}, for {patience_seconds:.0f} s",
                     remedy="`./kho up` starts it; `./kho status` and `./kho logs engine` say why it is down",
@@ -227,6 +241,6 @@ def _await_engine(engine: str, patience_seconds: float) -> None:
         else:
             return
         if not told:
-            print(f"waiting up to {patience_seconds:.0f} s for the engine at {engine}", file=sys.stderr)
+            print(f"waiting up to {patience_seconds:.0f} s for the engine at {address}", file=sys.stderr)
             told = True
         time.sleep(0.5)

