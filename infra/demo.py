@@ -14,7 +14,7 @@ from infra.connections import ensure_connections
 from infra.departments import fill_database, open_departments
 from infra.departments.addresses import addresses
 from infra.runs import Airflow, Run, finish, until
-from infra.services import airflow
+from infra.services import airflow, engine
 from infra.settings import ROOT, Settings
 
 RUN_SECONDS = 1200
@@ -60,7 +60,8 @@ def demo(settings: Settings, size: str | None = None, month: str | None = None) 
     print(f"  the portal   {settings.portal_url}/dataset/{DATASET}")
     print(f"  Airflow      {airflow.url(settings)}")
     print(f"               user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin")
-    print(f"  SQL          jdbc:hive2://127.0.0.1:{settings.ports['thrift']}/city")
+    print(f"  SQL          {engine.url(settings)}")
+    print(f"               user {engine.ANALYST}, password in {settings.secret_file(f'engine-{engine.ANALYST}')}")
 
 
 def _woken(api: Airflow, runs: list[Run], dag: str) -> list[Run]:

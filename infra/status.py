@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra import supervise
-from infra.services import airflow
+from infra.services import airflow, engine
 from infra.services.registry import services
 from infra.settings import Settings
 
@@ -15,7 +15,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
     return {
         "portal": settings.portal_url,
         "airflow-api-server": f"{airflow.url(settings)}  (user {airflow.ADMIN}, password in secrets/airflow-admin)",
-        "engine": f"jdbc:hive2://127.0.0.1:{settings.ports['thrift']}  sc://127.0.0.1:{settings.ports['connect']}",
+        "engine": f"{engine.url(settings)}  (user {engine.ANALYST}, password in secrets/engine-{engine.ANALYST})",
         "postgres": f"127.0.0.1:{settings.ports['postgres']}",
         "valkey": f"127.0.0.1:{settings.ports['valkey']}",
         "solr": f"127.0.0.1:{settings.ports['solr']}",

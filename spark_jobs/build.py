@@ -77,7 +77,9 @@ def main() -> None:
     build(load_all(), read_environment(), Path(setting("KHO_HOME")) / "dbt", {name: setting(name) for name in DOOR})
 
 
-def build(contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, door: Mapping[str, str]) -> None:
+def build(
+    contracts: Mapping[str, Contract], environment: Environment, artefacts: Path, door: Mapping[str, str]
+) -> None:
     """One dbt run for every list and draft that is out of date and need not wait."""
     nodes = nodes_of(contracts, PROJECT)
     with one_at_a_time(environment.lake, "build", "draft"):

@@ -39,6 +39,10 @@ class EngineDown(Refusal):
     """Nobody answers, or nobody answers any more."""
 
 
+class TokenRefused(Refusal):
+    """Spark Connect is for the steps alone."""
+
+
 @contextmanager
 def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[SparkSession]:
     """A Spark Connect session, this process's own, open until it ends. Tables that a lost catalogue forgot are known.
@@ -60,6 +64,14 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
         yield _OPEN[engine]
     except SparkConnectException as error:
         _OPEN.pop(engine, None)
+        if "UNAUTHENTICATED" in str(error):
+            raise TokenRefused(
+                "the engine does not know the token",
+                where=_address(engine)[0],
+                expected="the secret engine-connect of the installation that it belongs to",
+                found="another token, or none",
+                remedy="start this step through `./kho` of that installation",
+            ) from error
         if not _GONE.search(str(error)):
             raise
         raise EngineDown(
@@ -72,15 +84,12 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
 
 def _open(engine: str) -> None:
     from pyspark.sql import SparkSession  # noqa: PLC0415
-    from pyspark.sql.connect.client.core import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
 
     address, token = _address(engine)
-    channel = DefaultChannelBuilder(address)
-    # Not `;token=`, with which this client (4.1.4) demands TLS, or the host name localhost, of which another account's
-    # server on the other loopback address (::1) may be one: the token is for nobody else.
-    channel.set("authorization", f"Bearer {token}")
-    spark: Any = SparkSession.builder.channelBuilder(channel).create()
+    # Not as `;token=`, with which this client (4.1.4) demands TLS, or the host name localhost, of which a server on the
+    # other loopback address (::1) may be somebody else's.
+    spark: Any = SparkSession.builder.remote(f"{address}/;authorization=Bearer%20{token}").create()
     # The default policy retries for more than ten minutes, silently.
     spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=5000)])
     plan_for(spark, 0)

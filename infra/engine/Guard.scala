@@ -3,19 +3,27 @@ package kho
 import org.apache.hadoop.fs.Path
 import org.apache.spark.sql.{SparkSession, SparkSessionExtensions}
 import org.apache.spark.sql.catalyst.analysis.{ResolvedNamespace, ResolvedTable, UpdateAttributeNullability}
-import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, CallMethodViaReflection, Expression}
-import org.apache.spark.sql.catalyst.expressions.{Literal, SubqueryExpression, UserDefinedExpression}
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, CallMethodViaReflection, ExprId}
+import org.apache.spark.sql.catalyst.expressions.{Expression, Literal, SubqueryExpression, UserDefinedExpression}
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.datasources.{HadoopFsRelation, LogicalRelation}
 
-/** What Spark loads: for a session that may not do all, each statement is checked when read and when understood. */
+/** What Spark loads: a statement of who may not do all is checked when it is read, and when it is understood. */
 class Guard extends (SparkSessionExtensions => Unit) {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectParser((session, parser) => new GuardedParser(session, parser))
-    extensions.injectPostHocResolutionRule(session => new Mask(session))
-    extensions.injectCheckRule(session => new Check(session))
+    extensions.injectPostHocResolutionRule(session => new Watch(session))
   }
+}
+
+/**
+ * Stands above a statement that the parser was given by who may not do all, until it is understood; one that it still
+ * stood above could not be run. Delta asks for its logs with plans of its own, in the same session: those have none.
+ */
+case class Guarded(child: LogicalPlan) extends UnaryNode {
+  override def output: Seq[Attribute] = child.output
+  override protected def withNewChildInternal(anew: LogicalPlan): Guarded = copy(child = anew)
 }
 
 /** The tables that an analyst reads. */
@@ -49,6 +57,21 @@ object Readable {
   }
 }
 
+/** Masks and checks what a guarded statement turned out to be: all of the plan, for CTEs may stand above the guard. */
+class Watch(session: SparkSession) extends Rule[LogicalPlan] {
+  private val mask = new Mask(session)
+  private val check = new Check(session)
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.exists(_.isInstanceOf[Guarded]) || !plan.resolved) plan // else Spark says what it did not understand
+    else
+      AnalysisHelper.allowInvokingTransformsInAnalyzer {
+        val masked = mask(plan.transformUp { case Guarded(statement) => statement })
+        check(masked)
+        masked
+      }
+}
+
 /**
  * Puts NULL where a column may hold personal data, directly above the table, so that `select *` works and whatever is
  * computed, compared or joined sees NULL too.
@@ -56,15 +79,11 @@ object Readable {
  * The table gets new column ids, and those by which the query knows its columns become those of the projection: with
  * one id for both, Spark's optimizer takes a projection for superfluous and removes it (RemoveNoopOperators).
  */
-class Mask(session: SparkSession) extends Rule[LogicalPlan] {
-  override def apply(plan: LogicalPlan): LogicalPlan =
-    if (Accounts.mayDoAll(session)) plan
-    else
-      AnalysisHelper.allowInvokingTransformsInAnalyzer {
-        UpdateAttributeNullability(plan.transformUpWithSubqueries {
-          case table: LogicalRelation if Readable.isReadable(session, table) => masked(table)
-        })
-      }
+private class Mask(session: SparkSession) {
+  def apply(plan: LogicalPlan): LogicalPlan =
+    UpdateAttributeNullability(plan.transformUpWithSubqueries {
+      case table: LogicalRelation if Readable.isReadable(session, table) => masked(table)
+    })
 
   private def masked(table: LogicalRelation): LogicalPlan = {
     val closed = Readable.closedColumns(table).map(_.exprId).toSet
@@ -81,8 +100,8 @@ class Mask(session: SparkSession) extends Rule[LogicalPlan] {
 }
 
 /** Refuses a statement that was understood unless all that it reads may be read, personal columns under their mask. */
-class Check(session: SparkSession) extends (LogicalPlan => Unit) {
-  override def apply(plan: LogicalPlan): Unit = if (!Accounts.mayDoAll(session)) walk(plan, None)
+private class Check(session: SparkSession) {
+  def apply(plan: LogicalPlan): Unit = walk(plan, None)
 
   private def walk(plan: LogicalPlan, above: Option[LogicalPlan]): Unit = {
     checkPlan(plan, above)
@@ -95,17 +114,19 @@ class Check(session: SparkSession) extends (LogicalPlan => Unit) {
       if (!Readable.isReadable(session, table))
         Readable.refused(table.catalogTable.fold("a file or a source")(_.identifier.unquotedString))
       val closed = Readable.closedColumns(table).map(_.exprId).toSet
-      if (closed.nonEmpty && !above.exists(isMask(_, closed))) Readable.refused(closed.mkString(", "))
+      if (closed.nonEmpty && !above.exists(isMask(_, closed)))
+        Readable.refused(s"what may be personal in ${table.catalogTable.get.identifier.unquotedString}")
     case _: OneRowRelation | _: LocalRelation | _: Range | _: CTERelationRef | _: UnionLoopRef | _: CommandResult =>
     case _: ResolvedNamespace =>
-    case table: ResolvedTable if table.identifier.namespace.forall(Readable.Schemas) =>
+    case table: ResolvedTable =>
+      if (!table.identifier.namespace.forall(Readable.Schemas)) Readable.refused(table.identifier.toString)
     case command: Command if Statements.Understood(command.getClass.getSimpleName) =>
-    case inner if inner.children.nonEmpty && !inner.isInstanceOf[Command] && !inner.isInstanceOf[ScriptTransformation] =>
-    case other => Statements.refused(other.nodeName)
+    case _: Command | _: ScriptTransformation | _: LeafNode => Statements.refused(plan.nodeName)
+    case _ =>
   }
 
-  private def isMask(plan: LogicalPlan, closed: Set[_]): Boolean = plan match {
-    case project: Project => !project.references.exists(column => closed.asInstanceOf[Set[Any]](column.exprId))
+  private def isMask(plan: LogicalPlan, closed: Set[ExprId]): Boolean = plan match {
+    case project: Project => !project.references.exists(column => closed(column.exprId))
     case _ => false
   }
 

@@ -5,7 +5,7 @@ import java.util.Locale.ROOT
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.catalyst.{FunctionIdentifier, TableIdentifier}
 import org.apache.spark.sql.catalyst.analysis._
-import org.apache.spark.sql.catalyst.expressions.Expression
+import org.apache.spark.sql.catalyst.expressions.{Expression, PipeOperator}
 import org.apache.spark.sql.catalyst.parser.{ParameterContext, ParserInterface}
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.execution.command._
@@ -21,8 +21,8 @@ object Statements {
   private val plans: Set[Class[_]] = Set(
     classOf[Aggregate], classOf[Distinct], classOf[Except], classOf[Filter], classOf[Generate], classOf[GlobalLimit],
     classOf[Intersect], classOf[Join], classOf[LateralJoin], classOf[LocalLimit], classOf[LocalRelation],
-    classOf[Offset], classOf[OneRowRelation], classOf[Pivot], classOf[Project], classOf[RelationTimeTravel],
-    classOf[RepartitionByExpression], classOf[Sample], classOf[Sort], classOf[SubqueryAlias], classOf[Union],
+    classOf[Offset], classOf[OneRowRelation], classOf[PipeOperator], classOf[Pivot], classOf[Project],
+    classOf[RelationTimeTravel], classOf[RepartitionByExpression], classOf[Sample], classOf[Sort], classOf[SubqueryAlias], classOf[Union],
     classOf[Unpivot], classOf[UnresolvedHaving], classOf[UnresolvedHint], classOf[UnresolvedInlineTable],
     classOf[UnresolvedRelation], classOf[UnresolvedSubqueryColumnAliases], classOf[UnresolvedTableValuedFunction],
     classOf[UnresolvedTVFAliases], classOf[UnresolvedWith], classOf[Window], classOf[WithWindowDefinition],
@@ -34,8 +34,9 @@ object Statements {
   /** The statements among them, as the analyzer gives them: by name, for some are Spark's private classes. */
   val Understood: Set[String] = Set(
     "DescribeQueryCommand", "DescribeRelation", "DescribeTableCommand", "ExplainCommand", "SetCatalogAndNamespace",
-    "SetNamespaceCommand", "ShowColumns", "ShowColumnsCommand", "ShowCurrentNamespaceCommand", "ShowFunctions",
-    "ShowFunctionsCommand", "ShowNamespaces", "ShowNamespacesCommand", "ShowTables", "ShowTablesCommand"
+    "SetNamespaceCommand", "ShowColumns", "ShowColumnsCommand", "ShowCurrentNamespaceCommand",
+    "ShowDeltaTableColumnsCommand", "ShowFunctions", "ShowFunctionsCommand", "ShowNamespaces",
+    "ShowNamespacesCommand", "ShowTables", "ShowTablesCommand"
   )
 
   /** Built-in functions come in groups; `misc_funcs` has those that call Java, `xml_funcs` those that read schemas. */
@@ -105,6 +106,7 @@ object Statements {
   private val unresolved: Set[String] = Set(
     "MultiAlias", "UnresolvedAlias", "UnresolvedAttribute", "UnresolvedCollation", "UnresolvedExtractValue",
     "UnresolvedNamedLambdaVariable", "UnresolvedOrdinal", "UnresolvedRegex", "UnresolvedStar",
+    "UnresolvedStarExceptOrReplace",
     "UnresolvedWindowExpression"
   )
 
@@ -115,8 +117,15 @@ object Statements {
 /** Spark's parser, whose results are checked for those who may not do all. */
 class GuardedParser(session: SparkSession, parser: ParserInterface) extends ParserInterface {
   private def checked(plan: LogicalPlan): LogicalPlan = {
-    if (!Accounts.mayDoAll(session)) Statements.check(plan)
-    plan
+    if (Accounts.mayDoAll(session)) plan
+    else {
+      Statements.check(plan)
+      Guarded(plan match {
+        case explain: ExplainCommand => explain.copy(logicalPlan = Guarded(explain.logicalPlan))
+        case describe: DescribeQueryCommand => describe.copy(plan = Guarded(describe.plan))
+        case other => other
+      })
+    }
   }
 
   override def parsePlan(text: String): LogicalPlan = checked(parser.parsePlan(text))

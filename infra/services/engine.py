@@ -23,7 +23,8 @@ OPENED_PACKAGES = (
     *("sun.security.action", "sun.util.calendar"),
 )
 QUESTION_SECONDS = 10
-SECRETS = ("engine-kho", "engine-analyst", "engine-connect")  # two passwords and the token
+STEPS, ANALYST = "kho", "analyst"
+SECRETS = (f"engine-{STEPS}", f"engine-{ANALYST}", "engine-connect")  # two passwords and the token
 
 
 def _configuration(settings: Settings) -> dict[str, object]:
@@ -62,6 +63,11 @@ def _configuration(settings: Settings) -> dict[str, object]:
 
 def _folder(settings: Settings) -> Path:
     return settings.home / "engine"
+
+
+def url(settings: Settings) -> str:
+    """Where an analyst's client connects to."""
+    return f"jdbc:hive2://127.0.0.1:{settings.ports['thrift']}/city"
 
 
 def java(settings: Settings) -> str:
@@ -122,9 +128,9 @@ def _ask_thrift(settings: Settings) -> str | None:
         with hive.connect(
             "127.0.0.1",
             port=settings.ports["thrift"],
-            username="kho",
+            username=STEPS,
             auth="CUSTOM",
-            password=settings.secret("engine-kho"),
+            password=settings.secret(f"engine-{STEPS}"),
         ) as connection:
             cursor = connection.cursor()
             cursor.execute("select 1 + 1")
