@@ -247,7 +247,8 @@ def run_dbt(
 ) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
-    `door`: the values of DOOR. `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
+    `door`: the values of DOOR.
+    `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
     """
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", *words),

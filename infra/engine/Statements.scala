@@ -106,8 +106,7 @@ object Statements {
   private val unresolved: Set[String] = Set(
     "MultiAlias", "UnresolvedAlias", "UnresolvedAttribute", "UnresolvedCollation", "UnresolvedExtractValue",
     "UnresolvedNamedLambdaVariable", "UnresolvedOrdinal", "UnresolvedRegex", "UnresolvedStar",
-    "UnresolvedStarExceptOrReplace",
-    "UnresolvedWindowExpression"
+    "UnresolvedStarExceptOrReplace", "UnresolvedWindowExpression"
   )
 
   private def checkFunction(words: Seq[String], allowed: Set[String]): Unit =

@@ -75,14 +75,14 @@ def test_an_analyst_who_asks_to_be_somebody_else_stays_an_analyst(tables: Stack)
         *("set:hiveconf:spark.sql.variable.substitute", "set:hiveconf:spark.sql.catalog.spark_catalog"),
     ],
 )
-def test_an_analyst_sets_nothing_when_connecting(engine: Stack, thrift: Any, name: str) -> None:
+def test_an_analyst_sets_nothing_when_connecting(thrift: Any, name: str) -> None:
     with pytest.raises(hive.OperationalError) as caught:
         thrift(settings={name: "kho"})
     assert f"an analyst sets nothing when connecting: {name}=kho is refused" in str(caught.value)
 
 
 @pytest.mark.parametrize("schema", ["identifier('city')", "city; select 1", "`city`"])
-def test_the_schema_to_begin_in_is_a_word(engine: Stack, thrift: Any, schema: str) -> None:
+def test_the_schema_to_begin_in_is_a_word(engine: Stack, schema: str) -> None:
     password = engine.settings.secret("engine-analyst")
     transport = thrift_sasl.TSaslClientTransport(
         lambda: PureSASLClient("127.0.0.1", username="analyst", password=password),
@@ -94,7 +94,8 @@ def test_the_schema_to_begin_in_is_a_word(engine: Stack, thrift: Any, schema: st
     assert "is refused" in answer.status.errorMessage
 
 
-def test_settings_of_one_statement_change_nothing(tables: Stack, thrift: Any) -> None:
+@pytest.mark.usefixtures("tables")
+def test_settings_of_one_statement_change_nothing(thrift: Any) -> None:
     connection = thrift()
     request = ttypes.TExecuteStatementReq(
         connection.sessionHandle, "select * from raw_health.people", confOverlay={"spark.kho.account": "kho"}
@@ -102,7 +103,8 @@ def test_settings_of_one_statement_change_nothing(tables: Stack, thrift: Any) ->
     assert CLOSED in connection.client.ExecuteStatement(request).status.errorMessage
 
 
-def test_what_runs_in_the_background_is_an_analysts_too(tables: Stack, thrift: Any) -> None:
+@pytest.mark.usefixtures("tables")
+def test_what_runs_in_the_background_is_an_analysts_too(thrift: Any) -> None:
     for statement, state in (
         ("table raw_health.people", "ERROR_STATE"),
         ("table city.practitioners", "FINISHED_STATE"),
