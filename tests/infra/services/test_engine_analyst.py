@@ -100,8 +100,9 @@ def test_schemas_are_gone_through_but_closed_ones_not_read(thrift: Any) -> None:
     [
         *(
             (f"select * from {t}", "raw_health")
-            for t in ("raw_health.people", "RAW_HEALTH.people__rejected", "city.peek")
+            for t in ("raw_health.people", "raw_health.people__rejected", "city.peek")
         ),
+        ("table RAW_HEALTH.people", "RAW_HEALTH"),
         ("select * from draft.people version as of 0", "draft"),
         ("select * from spark_catalog.draft.people", "spark_catalog.draft"),
         ("with city as (select 1) select * from raw_health.people", "raw_health"),
