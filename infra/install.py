@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from infra.folders import CLOSED, OPEN
 from infra.settings import ROOT, Settings
 from quality.refusal import Refusal
 
@@ -37,6 +38,7 @@ def install(settings: Settings, *environments: str, archives: bool = False) -> N
     lacking = missing(settings, *environments, archives=archives)
     if not lacking:
         return
+    os.umask(OPEN)  # PostgreSQL runs as somebody else from there
     settings.tools.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings.tools / "install.lock"):
         for name in missing(settings, *lacking, archives=archives):  # a set-up we waited for may have made some
@@ -46,6 +48,7 @@ def install(settings: Settings, *environments: str, archives: bool = False) -> N
                 _compile_guard(settings)
             else:
                 _install_environment(settings, name)
+    os.umask(CLOSED)
 
 
 def missing(settings: Settings, *environments: str, archives: bool = False) -> list[str]:

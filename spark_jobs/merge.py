@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
+from spark_jobs.places import ensure_folder
 from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA, in_sql
 from spark_jobs.removals import Limit, samples_of
-from spark_jobs.session import delta_table, plan_for, rows_in, schema, settle, version
+from spark_jobs.session import delta_table, folder_of, plan_for, rows_in, schema, settle, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ class Merge:
 
     `replace`: a column that went away or changed its type makes the table anew, with its history; else it is refused.
     `limit`: how many rows may go, however many if there is none.
+    `personal`: other accounts of this machine may not read the table's files.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Merge:
     made_from: Mapping[str, Any]
     replace: bool = False
     limit: Limit | None = None
+    personal: bool = False
 
 
 class KeyNotUnique(Refusal):
@@ -52,6 +55,7 @@ def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     """Make `target` equal to the source version; says what changed. Nothing changed: no commit, so no new version."""
     plan_for(spark, rows_in(warehouse, job.source))
     settle(spark, warehouse, job.target)
+    ensure_folder(folder_of(warehouse, job.target), is_open=not job.personal)
     _refuse_other_source(warehouse, job)
     _refuse_twins(spark, job)
     selection = ", ".join(f"cast(`{name}` as {kind}) as `{name}`" for name, kind in job.columns.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,16 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     elif remote.exists():
         remote.fs.rm(remote.path, recursive=True)
+
+
+def ensure_folder(folder: Path, *, is_open: bool) -> None:
+    """Make a folder of this machine, and let its other accounts read what is in it, or not. A store has rules of its own."""
+    remote: Any = folder
+    if isinstance(remote, Path):
+        mode = 0o755 if is_open else 0o700
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(folder.stat().st_mode) != mode:
+            folder.chmod(mode)
 
 
 @contextmanager

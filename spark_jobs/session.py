@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
-from spark_jobs.places import place, remove_folder
+from spark_jobs.places import ensure_folder, place, remove_folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -33,6 +33,7 @@ FEW_ROWS = 100_000
 # Commits that change no row. OPTIMIZE writes the same rows into fewer files; the others write none at all.
 UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
 _COMMIT = re.compile(r"\d{20}\.json")
+READABLE = ("city", "open", "reference")  # an analyst reads them, and so may other accounts of this machine
 
 
 class EngineDown(Refusal):
@@ -197,6 +198,7 @@ def settle(spark: SparkSession, warehouse: str, table: str) -> None:
     Only for the one step that writes `table`, while it holds its lock.
     """
     schema_name, _, name = table.partition(".")
+    ensure_folder(place(warehouse) / f"{schema_name}.db", is_open=schema_name in READABLE)
     spark.sql(f"create schema if not exists {schema_name}")
     # Not `tableExists`: it raises when the catalogue knows a table whose folder is gone.
     is_known = name in {row["tableName"] for row in spark.sql(f"show tables in {schema_name}").collect()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from infra.folders import CLOSED
 from infra.settings import Settings
 
 
@@ -20,6 +21,7 @@ class Command:
     argv: list[str]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    umask: int = CLOSED
 
 
 def nothing(_: Settings) -> None:

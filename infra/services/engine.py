@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from infra.folders import OPEN
 from infra.services import Command, Service
 from infra.settings import ROOT, Settings
 
@@ -81,7 +82,7 @@ def _prepare(settings: Settings) -> None:
     for name in SECRETS:
         settings.secret(name)
     (_folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
-    (settings.lake / "warehouse").mkdir(parents=True, exist_ok=True)
+    _folder(settings).chmod(0o700)
 
 
 def _command(settings: Settings) -> Command:
@@ -113,7 +114,8 @@ def _command(settings: Settings) -> Command:
         *("--class", "org.apache.spark.sql.hive.thriftserver.Door", "--name", "kho", "spark-internal"),
     ]
     token = settings.secret("engine-connect")
-    return Command(argv, home, {"SPARK_HOME": str(spark), "SPARK_CONNECT_AUTHENTICATE_TOKEN": token})
+    secrets = {"SPARK_HOME": str(spark), "SPARK_CONNECT_AUTHENTICATE_TOKEN": token}
+    return Command(argv, home, secrets, umask=OPEN)  # of its tables, other accounts may read those that are open
 
 
 def _ready(settings: Settings) -> str | None:

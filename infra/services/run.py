@@ -21,6 +21,7 @@ def main() -> None:
     name = sys.argv[1]
     command = SERVICES[name].command(settings)
     os.chdir(command.folder)
+    os.umask(command.umask)
     end_remains(settings, name)
     mark_start(settings, name)
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
