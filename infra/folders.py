@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from pathlib import Path
 
 from infra.settings import Settings
 
@@ -33,6 +34,6 @@ def close_to_others(settings: Settings) -> None:
     os.umask(CLOSED)
 
 
-def _have_mode(folder: os.PathLike[str], mode: int) -> None:
-    if stat.S_IMODE(os.stat(folder).st_mode) != mode:
-        os.chmod(folder, mode)
+def _have_mode(folder: Path, mode: int) -> None:
+    if stat.S_IMODE(folder.stat().st_mode) != mode:
+        folder.chmod(mode)

@@ -40,7 +40,10 @@ def remove_folder(folder: Path) -> None:
 
 
 def ensure_folder(folder: Path, *, is_open: bool) -> None:
-    """Make a folder of this machine, and let its other accounts read what is in it, or not. A store has rules of its own."""
+    """Make a folder of this machine, and let its other accounts read what is in it, or not.
+
+    A store behind a URI has rules of its own.
+    """
     remote: Any = folder
     if isinstance(remote, Path):
         mode = 0o755 if is_open else 0o700

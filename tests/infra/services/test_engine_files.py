@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +23,15 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.fixture
+def generous() -> Iterator[None]:
+    """A umask that closes nothing to readers, and afterwards the one before."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("generous")
 def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "home", tmp_path / "home" / "tools", PORTS)
     for name in ("logs", "postgres", "tools", "lake/extracts", "lake/warehouse/open.db"):
