@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SAMPLES = 3
 _PROPERTIES = in_sql({**PROPERTIES, "delta.enableChangeDataFeed": "true"})
+# Delta tells the catalogue a table's columns, else an analyst's JDBC client shows tables without any. Only here, for
+# of a table that changes the type of a column it can not be told, which the log then says at length.
+COLUMNS_TO_CATALOGUE = "spark.databricks.delta.catalog.update.enabled"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     _refuse_twins(spark, job)
     selection = ", ".join(f"cast(`{name}` as {kind}) as `{name}`" for name, kind in job.columns.items())
     source = f"select {selection} from {job.source} version as of {job.source_version}"  # noqa: S608
-    with _metadata(spark, job.made_from):
+    with _commit_settings(spark, job.made_from):
         before = version(warehouse, job.target)
         if before is None:
             spark.sql(f"create table {job.target} using delta {_PROPERTIES} as {source}")
@@ -188,9 +191,11 @@ def _refuse_twins(spark: SparkSession, job: Merge) -> None:
 
 
 @contextmanager
-def _metadata(spark: SparkSession, said: Mapping[str, Any]) -> Iterator[None]:
+def _commit_settings(spark: SparkSession, said: Mapping[str, Any]) -> Iterator[None]:
     spark.conf.set(USER_METADATA, json.dumps(said, ensure_ascii=False, sort_keys=True))
+    spark.conf.set(COLUMNS_TO_CATALOGUE, "true")
     try:
         yield
     finally:
         spark.conf.unset(USER_METADATA)
+        spark.conf.unset(COLUMNS_TO_CATALOGUE)

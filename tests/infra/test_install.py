@@ -88,6 +88,21 @@ def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
     assert target.stat().st_size == locked["size"]
 
 
+def test_the_engines_plug_in_is_compiled_again_when_a_source_changes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (install.LOCKS / "lake.txt").touch()
+    monkeypatch.setattr(install, "SOURCES", tmp_path)
+    source = tmp_path / "Door.scala"
+    source.write_text("object Door")
+    settings.jars.mkdir(parents=True)
+    stamp, made_from = install._guard_stamp(settings)  # noqa: SLF001
+    stamp.write_text(made_from)
+    assert install.GUARD not in install.missing(settings, archives=True)
+    source.write_text("object Gate")
+    assert install.GUARD in install.missing(settings, archives=True)
+
+
 def test_locks_pin_everything_by_hash_and_name_no_host() -> None:
     locks = sorted(path for path in install.LOCKS.glob("*.txt") if path.name != "overrides.txt")
     assert {lock.stem for lock in locks} == {"build", "dev", "lake", "portal", "scheduler", "uv"}

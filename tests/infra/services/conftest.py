@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyhive import hive
 
+from spark_jobs.merge import Merge, merge
 from spark_jobs.session import connect
 from tests.stack import Stack
 
@@ -19,13 +20,12 @@ TABLES = {
     "city.practitioners": PRACTITIONERS,
     "city.pupils": PUPILS,
     "city.without_contract": PRACTITIONERS,
-    "open.pupils": "select 2025 as school_year, 20 as pupil_count",
     "reference.lists": "select 'A' as code",
     "raw_health.people": PRACTITIONERS,
     "raw_health.people__rejected": PRACTITIONERS,
     "draft.people": PRACTITIONERS,
 }
-VIEW = "city.peek"
+VIEW, OPENED = "city.peek", "open.pupils"
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +36,12 @@ def tables(engine: Stack) -> Iterator[Stack]:
             spark.sql(f"create schema if not exists {table.partition('.')[0]}")
             spark.sql(f"create table {table} using delta as {rows}")
             spark.sql(f"insert into {table} {rows}")
+        opened = Merge("city.pupils", 0, OPENED, {"school_year": "int", "pupil_count": "int"}, ["school_year"], {})
+        merge(spark, engine.env["KHO_WAREHOUSE"], opened)
         spark.sql(f"create view {VIEW} as select * from raw_health.people")
         yield engine
         spark.sql(f"drop view {VIEW}")
-        for table in TABLES:
+        for table in (*TABLES, OPENED):
             spark.sql(f"drop table {table}")
 
 

@@ -171,6 +171,6 @@ def test_a_jdbc_client_sees_schemas_tables_and_columns(tables: Stack, tmp_path: 
     ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert "number_of_pupils\n2\n" in done.stdout, done.stderr
-    for line in (",city,pupils,TABLE,", ",open,pupils,TABLE,", ",city,pupils,girl_count,"):
+    for line in (",city,pupils,TABLE,", ",open,pupils,TABLE,", ",open,pupils,pupil_count,"):
         assert line in done.stdout
     assert f"{CLOSED}: raw_health is closed" in done.stderr
