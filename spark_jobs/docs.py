@@ -19,7 +19,7 @@ from typing import Any
 
 from quality.contract import Contract, load_all
 from quality.refusal import Refusal, run
-from spark_jobs.build import PROJECT, first_lines, refuse_stale_models, run_dbt
+from spark_jobs.build import DOOR, PROJECT, first_lines, refuse_stale_models, run_dbt
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.session import connect, version
@@ -38,20 +38,20 @@ def main() -> None:
     """Write the page, then tell what waits."""
     argparse.ArgumentParser(prog="kho docs", description=__doc__).parse_args()
     contracts, environment, home = load_all(), read_environment(), Path(setting("KHO_HOME"))
-    port, artefacts = setting("KHO_THRIFT_PORT"), home / "dbt" / "docs"
+    door, artefacts = {name: setting(name) for name in DOOR}, home / "dbt" / "docs"
     refuse_stale_models(contracts)
     with one_at_a_time(environment.lake, "docs", "page"):
         with connect(environment.engine, environment.warehouse):
             pass  # a catalogue that was lost is back
-        page = write_page(home / "docs" / "index.html", artefacts, port)
+        page = write_page(home / "docs" / "index.html", artefacts, door)
         print(f"docs: {page}")
         due = delivered(contracts, environment)
-        print("\n".join(told(freshness(due, artefacts, port) if due else [])))
+        print("\n".join(told(freshness(due, artefacts, door) if due else [])))
 
 
-def write_page(page: Path, artefacts: Path, thrift_port: str) -> Path:
+def write_page(page: Path, artefacts: Path, door: Mapping[str, str]) -> Path:
     """Whole or not at all; `artefacts`: where dbt leaves its own files."""
-    _run(["docs", "generate", "--static"], artefacts, thrift_port)
+    _run(["docs", "generate", "--static"], artefacts, door)
     target = artefacts / "target"
     text = (target / "static_index.html").read_text(encoding="utf-8")
     for name in PARTS:
@@ -90,12 +90,12 @@ def delivered(contracts: Mapping[str, Contract], environment: Environment) -> li
     )
 
 
-def freshness(tables: Collection[str], artefacts: Path, thrift_port: str, sandbox: str = "") -> list[Json]:
+def freshness(tables: Collection[str], artefacts: Path, door: Mapping[str, str], sandbox: str = "") -> list[Json]:
     """What dbt found out of each table, sorted. `sandbox`: see the macro `generate_schema_name`."""
     results = artefacts / "target" / "sources.json"
     results.unlink(missing_ok=True)
     selected = (f"source:raw_{table}" for table in tables)
-    _run(["source", "freshness", "--vars", f"sandbox: '{sandbox}'", "--select", *selected], artefacts, thrift_port)
+    _run(["source", "freshness", "--vars", f"sandbox: '{sandbox}'", "--select", *selected], artefacts, door)
     found = json.loads(results.read_text(encoding="utf-8"))["results"]
     return sorted(found, key=lambda result: str(result["unique_id"]))
 
@@ -113,9 +113,9 @@ def told(results: Sequence[Json]) -> list[str]:
     return [*lines, f"docs: {len(results)} delivered tables, {len(waiting)} wait for something new"]
 
 
-def _run(words: Sequence[str], artefacts: Path, thrift_port: str) -> None:
+def _run(words: Sequence[str], artefacts: Path, door: Mapping[str, str]) -> None:
     artefacts.mkdir(parents=True, exist_ok=True)
-    done = run_dbt(words, artefacts, thrift_port, is_large=False)
+    done = run_dbt(words, artefacts, door, is_large=False)
     if done.returncode:
         raise DocsFailed(
             f"dbt {' '.join(words[:2])} failed",

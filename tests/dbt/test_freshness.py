@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spark_jobs.build import DOOR
 from spark_jobs.docs import freshness, told
 from spark_jobs.session import connect, folder_of
 
@@ -45,7 +46,8 @@ def test_a_table_that_got_nothing_new_for_longer_than_its_contract_says_is_stale
     new_and_old: Stack, tmp_path: Path
 ) -> None:
     tables = ["health.facilities", "health.practitioners"]  # every month, and 15 days of grace
-    found = freshness(tables, tmp_path, new_and_old.env["KHO_THRIFT_PORT"], SANDBOX)
+    door = {name: new_and_old.env[name] for name in DOOR}
+    found = freshness(tables, tmp_path, door, SANDBOX)
     statuses = {result["unique_id"].rpartition(".")[2]: result["status"] for result in found}
     assert statuses == {"facilities": "pass", "practitioners": "warn"}
     assert told(found) == [
