@@ -1,6 +1,7 @@
 """City → open: the columns that the public may see, and no others: `./kho protect [city.disease_cases …]`.
 
 `portal.columns` of the contract is an allow-list. A contract without a portal block is never opened.
+No rows are counted against a limit here: open has the city's rows, and those that went passed `promote`'s.
 """
 
 from __future__ import annotations
