@@ -33,6 +33,8 @@ PORTS = {
     "api": 8,  # the simulated Department of Health's API
 }
 
+ANALYST = "analyst"  # the account that reads city, open and reference; its secret has the same name
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -126,6 +128,18 @@ class Settings:
             "KHO_PORTAL_TOKEN": token.read_text() if token.exists() else "",
         }
 
+    def analyst(self) -> dict[str, str]:
+        """The variables that `./kho sql` reads: the door, who asks, and where the shell keeps what it remembers."""
+        kept = str(self.home / "analyst")
+        user, file = os.environ.get("KHO_SQL_USER", ANALYST), os.environ.get("KHO_SQL_PASSWORD_FILE")
+        return {
+            "KHO_THRIFT_PORT": str(self.ports["thrift"]),
+            "KHO_SQL_USER": user,
+            "KHO_SQL_PASSWORD": _password(Path(file)) if file else self.secret(ANALYST) if user == ANALYST else "",
+            "XDG_STATE_HOME": kept,
+            "XDG_CACHE_HOME": kept,
+        }
+
 
 def read_settings() -> Settings:
     """The settings of this process, from its environment."""
@@ -134,6 +148,13 @@ def read_settings() -> Settings:
     base = _port("KHO_PORT_BASE", PORT_BASE)
     ports = {name: _port(f"KHO_PORT_{name.upper()}", base + offset) for name, offset in PORTS.items()}
     return Settings(home, tools, ports)
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise Refusal("KHO_SQL_PASSWORD_FILE cannot be read", where=str(file), found=error.strerror or "") from error
 
 
 def _port(variable: str, default: int) -> int:
