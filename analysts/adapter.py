@@ -13,7 +13,7 @@ import pyarrow as pa
 from harlequin.adapter import HarlequinAdapter, HarlequinConnection, HarlequinCursor
 from harlequin.autocomplete.completion import HarlequinCompletion
 from harlequin.catalog import Catalog, CatalogItem, InteractiveCatalogItem
-from harlequin.exception import HarlequinConnectionError, HarlequinQueryError
+from harlequin.exception import HarlequinConfigError, HarlequinConnectionError, HarlequinQueryError
 
 from analysts.thrift_door import Answer, Login, QuestionFailed, Session, read_login
 from quality.contract import CITY, load_all
@@ -163,7 +163,10 @@ class Adapter(HarlequinAdapter):
     def __init__(self, conn_str: Sequence[str] = (), **_options: object) -> None:
         """The environment says where and who: a password on a command line can be read by everybody."""
         del conn_str
-        self._login = read_login()
+        try:
+            self._login = read_login()
+        except Refusal as refusal:
+            raise HarlequinConfigError(str(refusal), title="Nobody to log in as") from refusal
 
     def connect(self) -> Connection:
         """Open a session."""

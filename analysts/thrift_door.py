@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyhive import hive
@@ -51,14 +52,19 @@ class Login:
 
 def read_login() -> Login:
     """From the environment that `./kho sql` sets."""
-    variables = ("KHO_THRIFT_PORT", "KHO_SQL_USER", "KHO_SQL_PASSWORD")
+    variables = ("KHO_THRIFT_PORT", "KHO_SQL_USER", "KHO_SQL_PASSWORD_FILE")
     if missing := [name for name in variables if not os.environ.get(name)]:
+        raise Refusal(f"{' and '.join(missing)} not set", remedy="start the shell as `./kho sql`, which sets it")
+    port, user, file = (os.environ[name] for name in variables)
+    try:
+        return Login(int(port), user, Path(file).read_text().strip())
+    except OSError as error:
         raise Refusal(
-            f"{' and '.join(missing)} not set",
-            remedy="start the shell as `./kho sql`; for another user than analyst, KHO_SQL_PASSWORD_FILE names a file",
-        )
-    port, user, password = (os.environ[name] for name in variables)
-    return Login(int(port), user, password)
+            "the password cannot be read",
+            where=file,
+            found=error.strerror or "",
+            remedy="KHO_SQL_PASSWORD_FILE names a file that you may read",
+        ) from error
 
 
 def plain(message: str) -> str:
@@ -145,19 +151,20 @@ class Answer:
         return rows
 
 
-def _connect(login: Login) -> Any:
+def _connect(login: Login, schema: str = SCHEMA) -> Any:
     """In the schema city; where there is none yet, in the empty default."""
     logging.getLogger("thrift").setLevel(logging.CRITICAL)  # it logs each refused connection; we answer with it
-    for schema in (SCHEMA, "default"):
-        try:
-            return hive.connect(HOST, login.port, login.user, schema, auth="CUSTOM", password=login.password)
-        except HiveError as error:
-            said = _said(error)
-            if "SCHEMA_NOT_FOUND" not in said or schema == "default":
-                raise NotLetIn("the engine opens no session", where=_address(login), found=said) from error
-        except (TException, OSError, EOFError) as error:
-            raise _closed(login, error) from error
-    raise AssertionError
+    try:
+        return hive.connect(
+            HOST, port=login.port, username=login.user, password=login.password, auth="CUSTOM", database=schema
+        )
+    except HiveError as error:
+        said = _said(error)
+        if "SCHEMA_NOT_FOUND" in said and schema == SCHEMA:
+            return _connect(login, "default")
+        raise NotLetIn("the engine opens no session", where=_address(login), found=said) from error
+    except (TException, OSError, EOFError) as error:
+        raise _closed(login, error) from error
 
 
 def _address(login: Login) -> str:

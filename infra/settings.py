@@ -33,7 +33,7 @@ PORTS = {
     "api": 8,  # the simulated Department of Health's API
 }
 
-ANALYST = "analyst"  # the account that reads city, open and reference; its secret has the same name
+ANALYST, ANALYST_SECRET = "analyst", "engine-analyst"  # the account that reads city, open and reference
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ class Settings:
 
     def analyst(self) -> dict[str, str]:
         """The variables that `./kho sql` reads: the door, who asks, and where the shell keeps what it remembers."""
+        self.secret(ANALYST_SECRET)
         kept = str(self.home / "analyst")
-        user, file = os.environ.get("KHO_SQL_USER", ANALYST), os.environ.get("KHO_SQL_PASSWORD_FILE")
         return {
             "KHO_THRIFT_PORT": str(self.ports["thrift"]),
-            "KHO_SQL_USER": user,
-            "KHO_SQL_PASSWORD": _password(Path(file)) if file else self.secret(ANALYST) if user == ANALYST else "",
+            "KHO_SQL_USER": os.environ.get("KHO_SQL_USER", ANALYST),
+            "KHO_SQL_PASSWORD_FILE": os.environ.get("KHO_SQL_PASSWORD_FILE", str(self.secret_file(ANALYST_SECRET))),
             "XDG_STATE_HOME": kept,
             "XDG_CACHE_HOME": kept,
         }
@@ -148,13 +148,6 @@ def read_settings() -> Settings:
     base = _port("KHO_PORT_BASE", PORT_BASE)
     ports = {name: _port(f"KHO_PORT_{name.upper()}", base + offset) for name, offset in PORTS.items()}
     return Settings(home, tools, ports)
-
-
-def _password(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except OSError as error:
-        raise Refusal("KHO_SQL_PASSWORD_FILE cannot be read", where=str(file), found=error.strerror or "") from error
 
 
 def _port(variable: str, default: int) -> int:
