@@ -1,0 +1,109 @@
+"""The tables' own files, read as docs/analysts.md says, on a table of which rows were deleted and replaced."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from infra.settings import ROOT
+from spark_jobs.environment import Environment
+from spark_jobs.session import connect, folder_of
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
+
+PAGE = (ROOT / "docs" / "analysts.md").read_text()
+Figures = list[object]
+KEPT = "tblproperties ('delta.enableDeletionVectors' = 'true')"  # as all tables of the lake have it
+CHANGE = (
+    "on t.id = s.id when matched then update set name = 'đổi' "
+    "when not matched then insert (id, name) values (s.id, 'mới')"
+)
+ANSWER = "count(*) as n, count(distinct id) as ids, sum(id) as total, max(name) as last"
+
+
+def recipe(imported: str) -> str:
+    """The page's block that imports a module."""
+    (found,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if f"import {imported}" in block)
+    return found
+
+
+def asked_in_python(stack: Stack, program: str) -> Figures:
+    """What a program that ends in printing JSON prints, run by the analysts' Python."""
+    done = subprocess.run(
+        [str(stack.settings.python("analyst")), "-c", program],
+        env=dict(stack.variables),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+@pytest.fixture
+def changed(corner: Environment) -> str:
+    """A table with deletion vectors: version 1 filled it, 2 merged changes, 3 deleted."""
+    name = f"test_{uuid4().hex[:8]}.changed"
+    with connect(corner.engine, corner.warehouse) as spark:
+        for statement in (
+            f"create schema {name.partition('.')[0]}",
+            f"create table {name} (id int, name string) using delta {KEPT}",
+            f"insert into {name} select id, concat('Phường ', id) from range(1000)",
+            f"merge into {name} as t using (select cast(id as int) as id from range(0, 1100, 7)) as s {CHANGE}",
+            f"delete from {name} where id between 100 and 200",
+        ):
+            spark.sql(statement)
+    assert list(folder_of(corner.warehouse, name).glob("deletion_vector*"))
+    return name
+
+
+@pytest.mark.parametrize("version", [None, 1, 2, 3])
+def test_both_ways_of_the_page_say_what_the_engine_says(
+    engine: Stack, changed: str, ask: Callable[[str], list[tuple[object, ...]]], version: int | None
+) -> None:
+    as_of = "" if version is None else f" version as of {version}"
+    (truth,) = ask(f"select {ANSWER} from {changed}{as_of}")
+    rest = recipe("duckdb") + (
+        f"\nimport json\nchanged = table({changed!r}, {version})\n"
+        f'print(json.dumps(lake.sql("select {ANSWER} from changed").fetchone()))'
+    )
+    assert asked_in_python(engine, rest) == list(truth)
+    rest = recipe("pyarrow") + (
+        f"\nimport json\nframe = read({changed!r}, version={version}).to_pandas()\n"
+        "print(json.dumps([len(frame), frame.id.nunique(), int(frame.id.sum()), frame.name.max()]))"
+    )
+    assert asked_in_python(engine, rest) == list(truth)
+
+
+def test_the_parquet_files_alone_are_wrong_as_the_page_warns(
+    engine: Stack, changed: str, ask: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    ((rows,),) = ask(f"select count(*) from {changed}")
+    program = recipe("duckdb") + (
+        f"\nfrom deltalake import DeltaTable\nschema, _, name = {changed!r}.partition('.')\n"
+        "files = DeltaTable(warehouse / f'{schema}.db' / name).file_uris()\n"
+        "print([len(duckdb.read_parquet(files))])"
+    )
+    (wrong,) = asked_in_python(engine, program)
+    assert isinstance(rows, int)
+    assert isinstance(wrong, int)
+    assert wrong > rows
+
+
+@pytest.mark.parametrize("way", ["to_pandas", "to_pyarrow_table", "to_pyarrow_dataset"])
+def test_what_the_page_says_is_refused_is_refused(engine: Stack, changed: str, way: str) -> None:
+    program = recipe("pyarrow") + (
+        f"\nfrom deltalake.exceptions import DeltaProtocolError\nschema, _, name = {changed!r}.partition('.')\n"
+        f"try:\n    DeltaTable(warehouse / f'{{schema}}.db' / name).{way}()\n"
+        "except DeltaProtocolError as refused:\n    print([int('deletionVectors' in str(refused))])"
+    )
+    assert asked_in_python(engine, program) == [1]
