@@ -30,6 +30,8 @@ the steps, each safe to run twice; without a table they take all tables:
   apply                            change it
   docs                             a page of all tables, their lineage and descriptions
   compact [TABLE …]                small files put together; what no release and no export needs removed
+for analysts:
+  sql     [SQL]                    the SQL shell, or the answer to one question
 each of them tells more with --help
 """
 

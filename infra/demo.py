@@ -60,7 +60,7 @@ def demo(settings: Settings, size: str | None = None, month: str | None = None) 
     print(f"  the portal   {settings.portal_url}/dataset/{DATASET}")
     print(f"  Airflow      {airflow.url(settings)}")
     print(f"               user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin")
-    print(f"  SQL          {engine.url(settings)}")
+    print(f"  SQL          ./kho sql, or {engine.url(settings)} (docs/analysts.md)")
     print(f"               user {engine.ANALYST}, password in {settings.secret_file(f'engine-{engine.ANALYST}')}")
 
 

@@ -91,13 +91,13 @@ def test_who_asks_is_the_analyst(engine: Stack) -> None:
 
 def test_a_reader_who_leaves_early_gets_no_complaint(engine: Stack) -> None:
     for layout in ("csv", "table"):
-        asking = engine.start("sql", "--format", layout, "select id, repeat('đ', 100) as long from range(50000)")
-        assert asking.stdout is not None
-        assert asking.stdout.readline()
-        asking.stdout.close()
-        assert asking.stderr is not None
-        assert asking.stderr.read() == ""
-        assert asking.wait(60) == 0
+        with engine.start("sql", "--format", layout, "select id, repeat('đ', 100) as long from range(50000)") as asking:
+            assert asking.stdout is not None
+            assert asking.stdout.readline()
+            asking.stdout.close()
+            assert asking.stderr is not None
+            assert asking.stderr.read() == ""
+            assert asking.wait(60) == 0
 
 
 def test_ctrl_c_ends_the_question_quietly_here_and_in_the_engine(engine: Stack) -> None:

@@ -105,7 +105,7 @@ def test_the_engines_plug_in_is_compiled_again_when_a_source_changes(
 
 def test_locks_pin_everything_by_hash_and_name_no_host() -> None:
     locks = sorted(path for path in install.LOCKS.glob("*.txt") if path.name != "overrides.txt")
-    assert {lock.stem for lock in locks} == {"build", "dev", "lake", "portal", "scheduler", "uv"}
+    assert {lock.stem for lock in locks} == {"analyst", "build", "dev", "lake", "portal", "scheduler", "uv"}
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text, lock
