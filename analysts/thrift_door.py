@@ -27,10 +27,13 @@ RUNNING = {
     ttypes.TOperationState.PENDING_STATE,
     ttypes.TOperationState.RUNNING_STATE,
 }
-# The plan that Spark adds to what it says of a query's mistake, and the stack of Java that the server adds to all.
+# The plan that Spark adds to what it says of a query's mistake, the stack of Java that the server adds to all, and the
+# names of the exceptions that a message passed through.
 _PLAN = re.compile(r"\n(?=['!+]|:- |Project |Aggregate |Sort |Filter )")
 _STACK = re.compile(r"\n\s*at [\w.$]+\(|\nCaused by: ")
-_WRAPPING = re.compile(r"^(?:[\w.]+Exception: |Error (?:running|operating) \w+: |\[[\w.]+\] (?=[\w.]+Exception: ))+")
+_WRAPPING = re.compile(
+    r"^(?:[\w.]+(?:Exception|Refused): |Error (?:running|operating) \w+: |\[[\w.]+\] (?=[\w.]+Exception: ))+"
+)
 
 
 class QuestionFailed(Exception):
@@ -172,7 +175,7 @@ def _address(login: Login) -> str:
 
 
 def _closed(login: Login, error: Exception) -> NotLetIn:
-    if "auth" in str(error).lower() or "sasl" in str(error).lower():
+    if "login" in str(error):  # "Bad status: 3 (b'Error validating the login')"
         return NotLetIn(
             "the engine does not know this user and password",
             where=_address(login),
