@@ -15,7 +15,7 @@ from infra.departments import fill_database, open_departments
 from infra.departments.addresses import addresses
 from infra.runs import Airflow, Run, finish, until
 from infra.services import airflow, engine
-from infra.settings import ROOT, Settings
+from infra.settings import ANALYST, ANALYST_SECRET, ROOT, Settings
 
 RUN_SECONDS = 1200
 DEPARTMENTS = ("investment", "education", "health", "cadastre")
@@ -61,7 +61,7 @@ def demo(settings: Settings, size: str | None = None, month: str | None = None) 
     print(f"  Airflow      {airflow.url(settings)}")
     print(f"               user {airflow.ADMIN}, password in {settings.home}/secrets/airflow-admin")
     print(f"  SQL          ./kho sql, or {engine.url(settings)} (docs/analysts.md)")
-    print(f"               user {engine.ANALYST}, password in {settings.secret_file(f'engine-{engine.ANALYST}')}")
+    print(f"               user {ANALYST}, password in {settings.secret_file(ANALYST_SECRET)}")
 
 
 def _woken(api: Airflow, runs: list[Run], dag: str) -> list[Run]:

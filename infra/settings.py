@@ -131,13 +131,14 @@ class Settings:
     def analyst(self) -> dict[str, str]:
         """The variables that `./kho sql` reads: the door, who asks, and where the shell keeps what it remembers."""
         self.secret(ANALYST_SECRET)
-        kept = str(self.home / "analyst")
+        kept = self.home / "analyst"
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         return {
             "KHO_THRIFT_PORT": str(self.ports["thrift"]),
             "KHO_SQL_USER": os.environ.get("KHO_SQL_USER", ANALYST),
             "KHO_SQL_PASSWORD_FILE": os.environ.get("KHO_SQL_PASSWORD_FILE", str(self.secret_file(ANALYST_SECRET))),
-            "XDG_STATE_HOME": kept,
-            "XDG_CACHE_HOME": kept,
+            "XDG_STATE_HOME": str(kept),
+            "XDG_CACHE_HOME": str(kept),
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra import supervise
 from infra.services import airflow, engine
 from infra.services.registry import services
-from infra.settings import Settings
+from infra.settings import ANALYST, ANALYST_SECRET, Settings
 
 MIB = 1024 * 1024
 
@@ -15,7 +15,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
     return {
         "portal": settings.portal_url,
         "airflow-api-server": f"{airflow.url(settings)}  (user {airflow.ADMIN}, password in secrets/airflow-admin)",
-        "engine": f"{engine.url(settings)}  (user {engine.ANALYST}, password in secrets/engine-{engine.ANALYST})",
+        "engine": f"{engine.url(settings)}  (user {ANALYST}, password in secrets/{ANALYST_SECRET})",
         "postgres": f"127.0.0.1:{settings.ports['postgres']}",
         "valkey": f"127.0.0.1:{settings.ports['valkey']}",
         "solr": f"127.0.0.1:{settings.ports['solr']}",

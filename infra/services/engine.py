@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infra.folders import OPEN
 from infra.services import Command, Service
-from infra.settings import ROOT, Settings
+from infra.settings import ANALYST_SECRET, ROOT, Settings
 
 HEAP, YOUNG = "3g", "512m"
 OPENED_PACKAGES = (
@@ -24,8 +24,8 @@ OPENED_PACKAGES = (
     *("sun.security.action", "sun.util.calendar"),
 )
 QUESTION_SECONDS = 10
-STEPS, ANALYST = "kho", "analyst"
-SECRETS = (f"engine-{STEPS}", f"engine-{ANALYST}", "engine-connect")  # two passwords and the token
+STEPS = "kho"
+SECRETS = (f"engine-{STEPS}", ANALYST_SECRET, "engine-connect")  # two passwords and the token
 
 
 def _configuration(settings: Settings) -> dict[str, object]:

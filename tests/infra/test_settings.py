@@ -39,3 +39,18 @@ def test_a_secret_put_there_replaces_the_one_before(settings: Settings) -> None:
     settings.keep_secret("publisher-token", "given by the portal")
     assert settings.secret("publisher-token") == "given by the portal"
     assert settings.environment()["KHO_PORTAL_TOKEN"] == "given by the portal"  # noqa: S105
+
+
+def test_the_shell_of_analysts_is_given_the_name_of_a_password_file_and_no_secret(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.keep_secret("publisher-token", "of the portal")
+    own = settings.analyst()
+    assert (own["KHO_SQL_USER"], own["KHO_THRIFT_PORT"]) == ("analyst", "2")
+    password = Path(own["KHO_SQL_PASSWORD_FILE"]).read_text()
+    assert len(password) == 64
+    assert not {password, "of the portal"} & set(own.values())
+    assert stat.S_IMODE(Path(own["XDG_STATE_HOME"]).stat().st_mode) == 0o700
+    monkeypatch.setenv("KHO_SQL_USER", "other")
+    monkeypatch.setenv("KHO_SQL_PASSWORD_FILE", "/their/password")
+    assert {"other", "/their/password"} < set(settings.analyst().values())
