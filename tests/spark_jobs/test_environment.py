@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from threading import Barrier
+from multiprocessing import get_context
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_refusal_is_a_refusal_whatever_waits_beside_it() -> None:
 
 
 def test_departments_are_asked_at_the_same_time() -> None:
-    all_have_begun = Barrier(3, timeout=30)
+    all_have_begun = get_context("fork").Barrier(3, timeout=30)
     for_each_at_once(["a", "b", "c"], lambda _: all_have_begun.wait())
 
 
@@ -59,6 +60,11 @@ def test_of_what_was_done_at_the_same_time_every_refusal_is_told_in_order() -> N
     with pytest.raises(Several) as caught:
         for_each_at_once([["bad a", "bad b"], ["good"], ["bad c"]], lambda items: for_each(items, work))
     assert str(caught.value) == "3 refusals\nbad a is bad\nbad b is bad\nbad c is bad"
+
+
+def test_what_ends_without_a_word_is_a_refusal() -> None:
+    with pytest.raises(Refusal, match="ended early"):
+        for_each_at_once(["a", "b"], lambda _: os._exit(7))
 
 
 def test_who_interrupts_need_not_wait_for_what_hangs() -> None:
