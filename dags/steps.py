@@ -6,7 +6,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any
@@ -18,6 +18,7 @@ from airflow.sdk import (
     Asset,
     AsyncCallback,
     BaseOperator,
+    BaseSensorOperator,
     CronTriggerTimetable,
     DeadlineAlert,
     DeadlineReference,
@@ -29,6 +30,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 ROOT = Path(__file__).resolve().parents[1]
 TAIL_LINES = 200  # of a command's output: a refusal is shorter
 REFUSED = "kho: "  # how it begins
+PATIENCE = timedelta(minutes=30)  # of the city, with departments that deliver
 NOT_YET = 3  # exit code of a command that has nothing to do before others have done their part
 
 CARE = {  # of every task
@@ -140,6 +142,25 @@ def deliver(table: str, kind: str) -> list[Kho]:
 def promote() -> Kho:
     """Drafts into the city. The DAG needs `REMOVALS`."""
     return step("promote", "{{ '--allow-removals=' ~ params.allow_removals if params.allow_removals else '' }}")
+
+
+class Delivered(BaseSensorOperator):
+    """Waits while a department is delivering: what comes in one night is built once. For so long, and no longer.
+
+    Each run of the city costs minutes of the engine, which departments still need to ingest.
+    """
+
+    def __init__(self, *, departments: Iterable[str], **arguments: Any) -> None:
+        """`departments`: their DAGs. `arguments` are those of every sensor."""
+        super().__init__(poke_interval=5, **arguments)
+        self.departments = list(departments)
+
+    def poke(self, context: Any) -> bool:
+        """Whether nobody is delivering, or somebody for too long."""
+        task = context["ti"]
+        if datetime.now(UTC) - task.start_date > PATIENCE:
+            return True
+        return not any(task.get_dr_count(department, states=["queued", "running"]) for department in self.departments)
 
 
 def asset(name: str) -> Asset:

@@ -188,6 +188,30 @@ def test_the_city_wakes_when_any_department_is_announced(dags: dict[str, Any]) -
     assert (kind, sorted(assets)) == ("AssetAny", DEPARTMENTS)
 
 
+WAIT = """
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from steps import Delivered
+
+sensor = Delivered(task_id="delivered", departments=["health", "education"])
+
+def goes_on(delivering, minutes_waited):
+    count = lambda dag_id, states: int(dag_id == delivering and states == ["queued", "running"])
+    began = datetime.now(UTC) - timedelta(minutes=minutes_waited)
+    return sensor.poke({"ti": SimpleNamespace(start_date=began, get_dr_count=count)})
+
+print(json.dumps([goes_on(*case) for case in given]))
+"""
+
+
+def test_the_city_waits_while_a_department_delivers_but_not_for_ever(in_airflow: Callable[..., Any]) -> None:
+    assert in_airflow(WAIT, [("health", 1), ("education", 29), ("nobody", 1), ("health", 31)]) == [
+        *(False, False),
+        *(True, True),
+    ]
+
+
 def test_the_triggerer_finds_what_a_missed_deadline_calls() -> None:
     environment = TRIGGERER.command(read_settings()).environment
     assert str(ROOT / "dags") in environment.get("PYTHONPATH", "").split(os.pathsep)
