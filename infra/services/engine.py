@@ -93,6 +93,9 @@ def _command(settings: Settings) -> Command:
         # Two cores: a parallel collector only takes memory. Young objects get room from the start: a heap that first
         # has to grow spent 20 of the 359 s of processor time of a first run on collections.
         *(f"-Xmx{HEAP}", f"-Xmn{YOUNG}", "-XX:+UseSerialGC"),
+        # All classes are those of archives that a lock names by hash, none of them comes from a client: to verify each
+        # as it is loaded took an engine that fills a new lake 12 of 106 s of processor time.
+        *("-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote"),
         # The optimizing compiler takes ten times its usual proof that code is hot: of a first run of everything it had
         # a quarter of the processor time. Seven steps after a cold start: 67 s, not 87 s. Large data still is hot.
         *("-XX:Tier4InvocationThreshold=50000", "-XX:Tier4MinInvocationThreshold=6000"),
