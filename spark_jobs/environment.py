@@ -114,7 +114,11 @@ def for_each_at_once(items: Sequence[Item], work: Callable[[Item], object]) -> N
         if failed:
             raise failed
 
-    for_each(range(len(items)), result)
+    try:
+        for_each(range(len(items)), result)
+    finally:
+        for process, _ in running:
+            process.terminate()
 
 
 def _one(work: Callable[[Item], object], item: Item, tell: Connection) -> None:

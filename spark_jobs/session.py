@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import re
 import socket
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -29,6 +31,7 @@ _OPEN: dict[str, Any] = {}
 _KEPT: list[Any] = []
 _GONE = re.compile("UNAVAILABLE|RETRIES_EXCEEDED|SESSION_(NOT_FOUND|CHANGED|CLOSED)|NO_ACTIVE_SESSION|Connection re")
 PATIENCE_SECONDS = 20.0  # a killed engine is back within 7 to 15 s (supervisor)
+LEAVE_SECONDS = 5.0
 FEW_ROWS = 100_000
 # Commits that change no row. OPTIMIZE writes the same rows into fewer files; the others write none at all.
 UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
@@ -63,6 +66,9 @@ def connect(engine: str, warehouse: str, patience_seconds: float = PATIENCE_SECO
             _open(engine)
             restore_catalogue(_OPEN[engine], warehouse)
         yield _OPEN[engine]
+    except KeyboardInterrupt:
+        _end_soon()
+        raise
     except SparkConnectException as error:
         _OPEN.pop(engine, None)
         if "UNAUTHENTICATED" in str(error):
@@ -96,6 +102,19 @@ def _open(engine: str) -> None:
     plan_for(spark, 0)
     _OPEN[engine] = spark
     _KEPT.append(spark)
+
+
+def _end_soon() -> None:
+    """Who stopped us need not wait for what the client still has to tell the engine: that took over a minute at times.
+
+    Python waits at its end for the threads of a pool that the client has (pyspark 4.1.4); a daemon outlives that.
+    """
+
+    def end() -> None:
+        time.sleep(LEAVE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 @atexit.register

@@ -19,7 +19,8 @@ from quality.refusal import run
 from spark_jobs.environment import for_each_at_once
 
 def hang(item):
-    print(item, flush=True)
+    sys.stdout.write(item + "\\n")  # in one piece, for the other writes too
+    sys.stdout.flush()
     time.sleep(600)
 
 sys.exit(run(lambda: for_each_at_once(["one", "other"], hang)))
@@ -68,10 +69,14 @@ def test_what_ends_without_a_word_is_a_refusal() -> None:
 
 
 def test_who_interrupts_need_not_wait_for_what_hangs() -> None:
-    hanging = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert hanging.stdout is not None
-    assert {hanging.stdout.readline(), hanging.stdout.readline()} == {"one\n", "other\n"}
-    hanging.send_signal(signal.SIGINT)
-    _, told = hanging.communicate(timeout=30)
+    argv = [sys.executable, "-c", HANGS]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as hanging:
+        try:
+            assert hanging.stdout is not None
+            assert {hanging.stdout.readline(), hanging.stdout.readline()} == {"one\n", "other\n"}
+            hanging.send_signal(signal.SIGINT)
+            _, told = hanging.communicate(timeout=30)
+        finally:
+            hanging.terminate()
     assert hanging.returncode == 1
     assert told.startswith("kho: stopped by you")
