@@ -16,7 +16,7 @@ from harlequin.catalog import Catalog, CatalogItem, InteractiveCatalogItem
 from harlequin.exception import HarlequinConfigError, HarlequinConnectionError, HarlequinQueryError
 
 from analysts.thrift_door import Answer, Login, QuestionFailed, Session, read_login
-from quality.contract import CITY, load_all
+from quality.contract import CITY, READABLE, load_all
 from quality.refusal import Refusal
 
 # Hive's types: what Arrow calls them, and the sign that the shell puts beside a column's name. All others are text.
@@ -35,7 +35,6 @@ TYPES = {
 }
 TEXT = (pa.string(), "s")
 KIND_SIGNS = {"string": "s", "bigint": "##", "int": "#", "double": "#.#", "date": "d", "boolean": "t/f"}
-SCHEMAS = ("city", "open", "reference")
 PRIORITY = 500  # Harlequin's own number for what is in the catalogue
 
 
@@ -119,7 +118,7 @@ class Connection(HarlequinConnection):
     def get_catalog(self) -> Catalog:
         """The schemas that analysts read, with their tables."""
         there = {schema for (schema, *_) in self._rows("show schemas")}
-        return Catalog(items=[self._schema(schema) for schema in SCHEMAS if schema in there])
+        return Catalog(items=[self._schema(schema) for schema in READABLE if schema in there])
 
     def get_completions(self) -> list[HarlequinCompletion]:
         """Columns after `table.`, and what they are called in Vietnamese; from the contracts, the engine is not asked.

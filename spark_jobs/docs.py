@@ -19,7 +19,7 @@ from typing import Any
 
 from quality.contract import Contract, load_all
 from quality.refusal import Refusal, run
-from spark_jobs.build import DOOR, PROJECT, first_lines, refuse_stale_models, run_dbt
+from spark_jobs.build import DOOR, refuse_stale_models, run_dbt, said_by_dbt
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.session import connect, version
@@ -117,12 +117,7 @@ def _run(words: Sequence[str], artefacts: Path, door: Mapping[str, str]) -> None
     artefacts.mkdir(parents=True, exist_ok=True)
     done = run_dbt(words, artefacts, door, is_large=False)
     if done.returncode:
-        raise DocsFailed(
-            f"dbt {' '.join(words[:2])} failed",
-            where=str(PROJECT),
-            found=first_lines(done.stdout.partition("Encountered an error:")[2] or done.stdout[-2000:]),
-            remedy=f"correct what it names; all of it stands in {artefacts / 'logs' / 'dbt.log'}",
-        )
+        raise DocsFailed(f"dbt {' '.join(words[:2])} failed", **said_by_dbt(done.stdout, artefacts))
 
 
 if __name__ == "__main__":

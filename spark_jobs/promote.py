@@ -125,7 +125,7 @@ def _promote(contract: Contract, environment: Environment, allowed: int | None) 
         }
         shown = [name for name, column in contract.columns.items() if column.pii == "none"]
         limit = Limit(contract.removed_at_most_pct, contract.path.name, shown, allowed)
-        is_personal = any(column.pii != "none" for column in contract.columns.values())
+        is_personal = len(shown) < len(contract.columns)
         with connect(environment.engine, environment.warehouse) as spark:
             job = Merge(draft, state.draft, city, columns, contract.key, said, limit=limit, personal=is_personal)
             changes = merge(spark, environment.warehouse, job)

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quality.contract import READABLE
 from quality.refusal import Refusal
 from spark_jobs.places import ensure_folder, place, remove_folder
 
@@ -36,7 +37,6 @@ FEW_ROWS = 100_000
 # Commits that change no row. OPTIMIZE writes the same rows into fewer files; the others write none at all.
 UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
 _COMMIT = re.compile(r"\d{20}\.json")
-READABLE = ("city", "open", "reference")  # an analyst reads them, and so may other accounts of this machine
 
 
 class EngineDown(Refusal):

