@@ -37,11 +37,8 @@ __all__ = [
 
 SEEDS = Path(__file__).resolve().parents[1] / "dbt" / "seeds"
 CITY = "city"
-READABLE = (
-    CITY,
-    "open",
-    "reference",
-)  # the schemas that analysts read; for the engine, infra/engine/Guard.scala says so
+# The schemas of analysts; infra/engine/Guard.scala says it once more.
+READABLE = (CITY, "open", "reference")
 TYPES = ("string", "int", "bigint", "double", "boolean", "date", "timestamp", "geometry")
 NUMBERS = ("int", "bigint", "double")
 PERSONAL = ("none", "basic", "sensitive")  # the classes of Law 91/2025/QH15; there is no default

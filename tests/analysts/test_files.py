@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,11 +11,11 @@ import pytest
 
 from infra.settings import ROOT
 from spark_jobs.session import connect, folder_of
+from tests.pages import DOCS, blocks
 
 if TYPE_CHECKING:
     from tests.stack import Stack
 
-PAGE = (ROOT / "docs" / "analysts.md").read_text()
 Figures = list[object]
 KEPT = "tblproperties ('delta.enableDeletionVectors' = 'true')"  # as all tables of the lake have it
 CHANGE = (
@@ -28,8 +27,11 @@ ANSWER = "count(*) as n, count(distinct id) as ids, sum(id) as total, max(name) 
 
 def recipe(imported: str) -> str:
     """The page's block that imports a module."""
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    (found,) = (block for block in blocks if f"import {imported}" in block)
+    (found,) = (
+        block.text
+        for block in blocks(DOCS / "analysts.md")
+        if block.language == "python" and f"import {imported}" in block.text
+    )
     return found
 
 

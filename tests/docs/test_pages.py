@@ -7,30 +7,18 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.settings import ROOT
+from tests.pages import DOCS, blocks
 
 if TYPE_CHECKING:
     from tests.stack import Stack
 
-DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 assert len(PAGES) >= 4
-
-
-class Block(NamedTuple):
-    """A piece of a page between two fences, and its language."""
-
-    language: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    """All of a page."""
-    return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)]
 
 
 def python_of(page: str) -> str:
