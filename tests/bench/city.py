@@ -11,7 +11,8 @@ On installations of its own below FOLDER, one for each size, into which all four
 4. The first answer of `kho sql`.
 
 A table of limits comes last; exit 1 if one is passed. Everything also stands in FOLDER/city.json. Machines are noisy:
-run it on a quiet one, and compare figures of one run.
+run it on a quiet one, and compare figures of one run. To deliver a whole city takes most of the time:
+`tests.bench.intake --city` measures both on one.
 """
 
 from __future__ import annotations
@@ -76,16 +77,16 @@ def main() -> None:
     for size in given.sizes:
         with installation(folder / size, tools, given.port_base, size) as stack:
             _deliver(stack, BEFORE)
-            results.first[size] = _flow(stack, f"size {size}, the first time")
+            results.first[size] = flow(stack, f"size {size}, the first time")
             results.parcels[size] = rows_in(stack.settings.environment()["KHO_WAREHOUSE"], "city.parcels")
             _deliver(stack, AFTER)
-            results.changed[size] = _flow(stack, f"size {size}, a month later")
+            results.changed[size] = flow(stack, f"size {size}, a month later")
             if size == given.sizes[0]:
                 results.answers = [stack.step("sql", QUESTION) for _ in range(3)]
-                results.warm_seconds, results.cold_seconds = _warm_and_cold(stack)
+                results.warm_seconds, results.cold_seconds = warm_and_cold(stack)
         remove(folder / size)
         results.keep(folder)
-    results.limits = _limits(results)
+    results.limits = limits(results)
     results.keep(folder)
     sys.exit(0 if judge(results.limits) else 1)
 
@@ -97,7 +98,8 @@ def _deliver(stack: Installation, month: str) -> None:
         stack.kho(verb)
 
 
-def _flow(stack: Installation, what: str) -> list[Measure]:
+def flow(stack: Installation, what: str) -> list[Measure]:
+    """From raw to the city: every step once, told as it ends."""
     done = []
     for words in STEPS:
         step = stack.step(*words)
@@ -109,10 +111,11 @@ def _flow(stack: Installation, what: str) -> list[Measure]:
     return done
 
 
-def _warm_and_cold(stack: Installation) -> tuple[float, float]:
+def warm_and_cold(stack: Installation) -> tuple[float, float]:
     """Seconds of all models: by one dbt on the engine as it is; by one dbt for each, an engine starting before it."""
     models = sorted(name.replace(".", "__") for name, contract in load_all().items() if contract.schema == CITY)
     warm = _dbt(stack, models)
+    print(f"warm: {len(models)} models, {warm:.0f} s", flush=True)
     cold = 0.0
     for model in models:
         stack.kho("down")
@@ -131,12 +134,13 @@ def _dbt(stack: Installation, models: list[str]) -> float:
     return time.monotonic() - began
 
 
-def _limits(results: Results) -> list[Limit]:
+def limits(results: Results) -> list[Limit]:
+    """Every limit, judged or told why not."""
     everything = [step for flows in (results.first, results.changed) for flow in flows.values() for step in flow]
     sizes = list(results.first)
     small, large = sizes[0], sizes[-1]
     seconds = {size: sum(step.seconds for step in results.first[size]) for size in sizes}
-    limits = [
+    judged = [
         Limit("steps that ended with an error", sum(step.code != 0 for step in [*everything, *results.answers]), 0),
         Limit("MB of the engine", max(step.engine_bytes for step in everything) / MB, ENGINE_BYTES / MB),
         Limit("dbt, warm : cold, one task a model", results.warm_seconds / results.cold_seconds, WARM_RATIO),
@@ -144,12 +148,12 @@ def _limits(results: Results) -> list[Limit]:
     ]
     if (growth := results.parcels[large] / results.parcels[small]) > 1:
         exponent = math.log(seconds[large] / seconds[small]) / math.log(growth)
-        limits.append(Limit(f"exponent of growth, {growth:.0f}-fold", exponent, EXPONENT))
+        judged.append(Limit(f"exponent of growth, {growth:.0f}-fold", exponent, EXPONENT))
     for size in sizes:
         ratio = sum(step.seconds for step in results.changed[size]) / seconds[size]
         few = "" if results.parcels[size] >= CHANGED_ROWS else f"only {results.parcels[size]:,} parcels"
-        limits.append(Limit(f"size {size}: a month's changes : the first time", ratio, CHANGED_RATIO, few))
-    return limits
+        judged.append(Limit(f"size {size}: a month's changes : the first time", ratio, CHANGED_RATIO, few))
+    return judged
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def installation(home: Path, tools: Path, port_base: int, size: str) -> Iterator
     finally:
         # In a session of its own: who presses Ctrl-C twice shall not be left with a dozen services.
         argv = [sys.executable, str(ROOT / "kho"), "down"]
-        subprocess.run(argv, env=environment, check=True, start_new_session=True, timeout=DOWN_SECONDS)
+        subprocess.run(argv, cwd=ROOT, env=environment, check=True, start_new_session=True, timeout=DOWN_SECONDS)
 
 
 def remove(home: Path) -> None:
@@ -73,6 +73,7 @@ def remove(home: Path) -> None:
 
 def _kho(environment: Mapping[str, str], *words: str) -> None:
     argv = [sys.executable, str(ROOT / "kho"), *words]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    # Not where we are: to talk to a supervisor, `states` goes into its folder, which may be gone by now.
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"./kho {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")

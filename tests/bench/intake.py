@@ -15,6 +15,8 @@ On installations of its own below FOLDER, one for each size, with all four simul
    both are mostly start-up.
 4. Great Expectations' share of fetch, ingest and `check raw` of all tables. Judged at size city.
 
+With `--city`, `build`, `check draft` and `promote` of both months are measured on the same installations.
+
 A table of limits comes last; exit 1 if one is passed. Everything also stands in FOLDER/intake.json, what is finished
 at any time. Machines are noisy: run it on a quiet one, and compare figures of one run.
 """
@@ -35,7 +37,8 @@ from infra.settings import read_settings
 from quality.contract import load_all
 from spark_jobs.check import LAYERS
 from spark_jobs.intake import intake_of
-from tests.bench import csv_to_delta
+from spark_jobs.session import rows_in
+from tests.bench import city, csv_to_delta
 from tests.bench.installation import Installation, installation, remove
 from tests.bench.limits import (
     Change,
@@ -87,18 +90,25 @@ def main() -> None:
     if there := [folder / size for size in given.sizes if (folder / size).exists()]:
         sys.exit(f"{there[0]} exists: give a folder without it, or remove it")
     results = Results()
+    built = city.Results() if given.city else None
     results.machine = {"processors": os.cpu_count(), "load at the start": os.getloadavg()[0]}
     for size in given.sizes:
         with installation(folder / size, tools, given.port_base, size) as stack:
             _measure_size(stack, size, results, folder)
             if size == given.sizes[0]:
                 _measure_csv(stack, given.csv_rows, results, folder)
-            _measure_changes(stack, size, results, folder)
-        if not given.keep:
-            remove(folder / size)
+            _measure_changes(stack, size, results, folder, built)
+            if built and size == given.sizes[0]:
+                built.answers = [stack.step("sql", city.QUESTION) for _ in range(3)]
+                built.warm_seconds, built.cold_seconds = city.warm_and_cold(stack)
+                built.keep(folder)
+        remove(folder / size)
     results.limits = _limits(results)
     results.keep(folder)
-    sys.exit(0 if judge(results.limits) else 1)
+    if built:
+        built.limits = city.limits(built)
+        built.keep(folder)
+    sys.exit(0 if judge([*results.limits, *(built.limits if built else [])]) else 1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -107,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["demo", "city"], help="the smallest first")
     parser.add_argument("--csv-rows", type=int, default=1_000_000)
     parser.add_argument("--port-base", type=int, default=31_000)
-    parser.add_argument("--keep", action="store_true", help="leave the installations, stopped")
+    parser.add_argument("--city", action="store_true", help="build the city of both months, as `tests.bench.city` does")
     given = parser.parse_args()
     given.sizes.sort(key=SIZES.index)
     return given
@@ -151,13 +161,19 @@ def _measure_csv(stack: Installation, rows: int, results: Results, folder: Path)
     results.keep(folder)
 
 
-def _measure_changes(stack: Installation, size: str, results: Results, folder: Path) -> None:
+def _measure_changes(
+    stack: Installation, size: str, results: Results, folder: Path, built: city.Results | None
+) -> None:
     """The month in which little changes, and beside it the whole."""
     _say(f"\nsize {size}: {BEFORE} to {AFTER}")
     _row(("table", "rows", "fetch s", "ingest s", "whole fetch s", "whole ingest s", "--again s", "ratio"))
     stack.go_to(BEFORE)
     caught_up = {table: (_step(stack, "fetch", table), _step(stack, "ingest", table)) for table in CHANGED}
     results.others += [step for both in caught_up.values() for step in both]
+    if built:
+        built.first[size] = city.flow(stack, f"size {size}, the first time")
+        built.parcels[size] = rows_in(stack.settings.environment()["KHO_WAREHOUSE"], "city.parcels")
+        built.keep(folder)
     stack.go_to(AFTER)
     changes = results.changes[size] = {}
     for table in CHANGED:
@@ -170,6 +186,9 @@ def _measure_changes(stack: Installation, size: str, results: Results, folder: P
         figures = [f"{part.seconds:.1f}" for part in (fetch, ingest, whole_fetch, whole_ingest, again)]
         _row((table, f"{change.rows:,}", *figures, f"{shrink_limit(table, change).found:.2f}"))
         results.keep(folder)
+    if built:
+        built.changed[size] = city.flow(stack, f"size {size}, a month later")
+        built.keep(folder)
 
 
 def _limits(results: Results) -> list[Limit]:
