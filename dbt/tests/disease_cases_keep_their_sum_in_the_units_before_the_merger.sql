@@ -1,12 +1,16 @@
 -- Rows are the diseases of which the wards before 2025-07-01 would have other cases in all than those in force have, or
--- of which cases fall to no ward: what is reported by ward must survive being told in other wards.
+-- of which cases fall to no ward: what is reported by ward must survive being told in other wards. The department tells
+-- all weeks in the wards since 2025-07-01, also those before.
 with disease_weeks as (
     select * from {{ ref('city__disease_weeks') }}
 ),
 
 -- depends_on: {{ ref('city__wards') }}, {{ ref('city__ward_weights') }}
 told_in_former_wards as (
-    {{ in_units_of('disease_weeks', 'week_start_date', units_on('2025-06-30'), ['cases'], by=['disease_code']) }}
+    {{ in_units_of(
+        'disease_weeks', "greatest(week_start_date, date'2025-07-01')", units_on('2025-06-30'), ['cases'],
+        by=['disease_code']
+    ) }}
 ),
 
 before as (
