@@ -1,7 +1,7 @@
 """Which rows of a delivery break a rule: the view `judged` over what the readers wrote, typed as the contract says.
 
-A row carries in `_broken` every rule it breaks, at most one of form or type a column. Rules of level `warning` are
-none of its business: the gates report those.
+A row carries in `_broken` every rule it breaks, at most one of form or type a column; `_is_sound` says that there is
+none, without listing them, for most rows are. Rules of level `warning` are none of its business: gates report those.
 """
 
 from __future__ import annotations
@@ -81,18 +81,19 @@ def judge(
             {literal(commit.period)} as _period,
             {literal(commit.extract)} as _extract,
             typed._file, typed._sheet, typed._line, typed._unexpected,
+            {_sound(contract, rules, is_twin)} as _is_sound,
             {_broken(contract, rules, is_twin)} as _broken,
             map({values}) as _values
         from typed {joined}
         """  # noqa: S608
     )
-    return int(spark.sql("select count(*) from judged where size(_broken) > 0").collect()[0][0])
+    return int(spark.sql("select count(*) from judged where not _is_sound").collect()[0][0])
 
 
 def judge_nothing(spark: SparkSession, contract: Contract) -> int:
     """The view `judged` of a delivery that only takes files away."""
     typed = [f"cast(null as {SPARK_NAMES.get(c.type, c.type)}) as `{c.name}`" for c in contract.columns.values()]
-    ours = [f"cast(null as {kind}) as {name}" for name, kind in {**OURS, **REJECTED}.items()]
+    ours = [f"cast(null as {kind}) as {name}" for name, kind in {**OURS, **REJECTED, "_is_sound": "boolean"}.items()]
     spark.sql(f"select {', '.join([*typed, *ours])} where false").createOrReplaceTempView("judged")
     return 0
 
@@ -157,6 +158,19 @@ def _find_twins(spark: SparkSession, contract: Contract, scope: Scope) -> bool:
     return bool(found.num_rows)
 
 
+def _sound(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
+    """Whether `_broken` is empty: it costs ten times as much to list what is wrong as to see that nothing is."""
+    typed = [f"not ({_mistyped(column)})" for column in contract.columns.values()]
+    own = [f"({rule.holds})" for rule in rules if rule.level == CRITICAL]
+    return " and ".join([f"not ({is_twin})", "_faults is null", *typed, *own])
+
+
+def _mistyped(column: Column) -> str:
+    if column.type == "geometry":
+        return "false"
+    return f"`_found_{column.name}` is not null and `{column.name}` is null"
+
+
 def _broken(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
     """The array of what a row breaks: for each column what is wrong with its form, else its type, else its rules."""
     key = Rule(contract.key[0], "key", CRITICAL, "", f"one row per {', '.join(contract.key)}")
@@ -167,12 +181,9 @@ def _broken(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
         own = [rule for rule in rules if rule.column == column.name and rule.level == CRITICAL]
         reasons = ", ".join(f"if({rule.holds}, null, {_reason(column, rule)})" for rule in own)
         fault = f"_faults[{literal(column.name)}]"
-        mistyped = (
-            "false" if column.type == "geometry" else f"`_found_{column.name}` is not null and `{column.name}` is null"
-        )
         arrays.append(
             f"case when _faults is not null and {fault} is not null then array({_reason(column, form, fault)}) "
-            f"when {mistyped} then array({_reason(column, kind)}) "
+            f"when {_mistyped(column)} then array({_reason(column, kind)}) "
             f"else {f'array_compact(array({reasons}))' if own else _NONE} end"
         )
     return f"concat({', '.join(arrays)})"

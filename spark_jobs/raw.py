@@ -142,7 +142,7 @@ def replace(spark: SparkSession, warehouse: str, contract: Contract, commit: Com
         spark,
         commit,
         f"insert into {table} replace where {scope.condition} "  # noqa: S608
-        f"select {columns} from judged where size(_broken) = 0",
+        f"select {columns} from judged where _is_sound",
     )
     log = delta_table(warehouse, table)
     metrics = log.history(1)[0]["operationMetrics"] if log else {}
@@ -166,13 +166,13 @@ def merge(spark: SparkSession, contract: Contract, commit: Commit) -> int:
         commit,
         f"""
         merge into {table_of(contract)} as old
-        using (select {columns} from judged where size(_broken) = 0) as new on {keys}
+        using (select {columns} from judged where _is_sound) as new on {keys}
         when matched and new.`{watermark}` >= old.`{watermark}` and struct({given}) is distinct from struct({brought})
             then update set *
         when not matched then insert *
         """,  # noqa: S608
     )
-    return int(spark.sql("select count(*) from judged where size(_broken) = 0").collect()[0][0])
+    return int(spark.sql("select count(*) from judged where _is_sound").collect()[0][0])
 
 
 def keep_rejected(spark: SparkSession, warehouse: str, contract: Contract, commit: Commit, scope: Scope) -> None:
@@ -185,7 +185,7 @@ def keep_rejected(spark: SparkSession, warehouse: str, contract: Contract, commi
         spark,
         commit,
         f"insert into {table} replace where {scope.condition} "  # noqa: S608
-        f"select {', '.join(REJECTED)} from judged where size(_broken) > 0",
+        f"select {', '.join(REJECTED)} from judged where not _is_sound",
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from quality.contract import Contract
 from spark_jobs.layouts import AGAIN, Batch, ExtractMismatch, Tally
 from spark_jobs.layouts.encoding import SAMPLE, blocks, encoding_of
 from spark_jobs.layouts.headings import Matched, clean, fold, match, promised, refuse_missing, refuse_nameless
+from spark_jobs.layouts.plain_lines import count_lines, parse
 from spark_jobs.layouts.title_block import kind_below
 
 if TYPE_CHECKING:
@@ -43,9 +45,14 @@ def read(path: Path, contract: Contract, period: str, tally: Tally) -> Iterator[
         raise ExtractMismatch("the file is empty", str(path), "a heading and rows", found, AGAIN)
     heading = _find_heading(path, first, contract)
     frame = _frame(path, heading, contract, tally)
-    source = _Source(path, chain([first], text), heading.delimiter)
-    for lines, rows in source.groups(heading.index, tally):
-        yield frame.batch(lines, rows)
+    source = _Source(path, heading.delimiter)
+    if count_lines(first, heading.delimiter) is None:
+        yield from source.batches(chain([first], text), frame, tally, heading.index)
+        return
+    # What stands above the heading and right below it is looked at line by line, the rest need not be.
+    yield from source.batches([first], frame, tally, heading.index)
+    yield from source.plain_batches(text, frame, tally)
+    yield from source.batches(source.rest, frame, tally)
 
 
 @dataclass(frozen=True)
@@ -106,23 +113,26 @@ def _frame(path: Path, heading: _Heading, contract: Contract, tally: Tally) -> _
 
 @dataclass
 class _Source:
-    """The rows of a file, with the line each begins on."""
+    """The rows of a file. `line`: on which what comes next begins; `rest`: blocks that have to be read row by row."""
 
     path: Path
-    text: Iterable[str]
     delimiter: str
+    line: int = 1
+    rest: Iterable[str] = ()
     _taken: int = field(default=0)
 
-    def groups(self, above: int, tally: Tally) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """Rows below the heading in groups of bounded size."""
+    def batches(self, text: Iterable[str], frame: _Frame, tally: Tally, above: int | None = None) -> Iterator[Batch]:
+        """Rows in groups of bounded size, read one by one. `above`: how many stand above a heading."""
         lines: list[int] = []
         rows: list[list[str]] = []
-        rest = iter(self._rows())
-        if titles := sum(any(row) for _, row in islice(rest, above)):
-            tally.skipped["title line"] += titles
-        next(rest)  # the heading
+        rest = iter(self._rows(text))
+        below: set[str] | None = None
+        if above is not None:
+            if titles := sum(any(row) for _, row in islice(rest, above)):
+                tally.skipped["title line"] += titles
+            next(rest)  # the heading
+            below = set()  # kinds of lines met right under the heading
         blank, taken = 0, self._taken
-        below: set[str] | None = set()  # kinds of lines met right under the heading
         for line, row in rest:
             if not any(row):
                 blank += 1
@@ -135,41 +145,52 @@ class _Source:
             lines.append(line)
             rows.append(row)
             if len(rows) == ROWS or self._taken - taken > BLOCKS:
-                yield lines, rows
+                yield frame.batch(lines, rows)
                 lines, rows, taken = [], [], self._taken
         if rows:
-            yield lines, rows
+            yield frame.batch(lines, rows)
         if blank:
             tally.skipped["blank line"] += blank
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+    def plain_batches(self, text: Iterator[str], frame: _Frame, tally: Tally) -> Iterator[Batch]:
+        """Rows of blocks in which every line is a row, many at once; what is left is `rest`."""
+        for block in text:
+            lines = count_lines(block, self.delimiter)
+            table = parse(block, self.delimiter, len(frame.texts), lines) if lines else None
+            if lines is None or table is None:
+                self.rest = chain([block], text)
+                return
+            yield frame.plain_batch(table, self.line, tally)
+            self.line += lines
+
+    def _rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(LONGEST_FIELD)
-        reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
-        line = 1
+        reader = csv.reader(self._lines(text), delimiter=self.delimiter, strict=True)
+        before = self.line - 1
         try:
             for row in reader:
-                yield line, row
-                line = reader.line_num + 1
+                yield self.line, row
+                self.line = before + reader.line_num + 1
         except csv.Error as error:
             raise ExtractMismatch(
                 "a row cannot be read: a quotation mark is not closed, or closed too early",
-                where=f"{self.path}, the row that begins in line {line}, up to line {reader.line_num}",
+                where=f"{self.path}, the row that begins in line {self.line}, up to line {before + reader.line_num}",
                 expected=f"fields of at most {LONGEST_FIELD:,} characters parted by {self.delimiter!r}; between marks "
                 '"" stands for a mark',
                 found=str(error),
                 remedy=AGAIN,
             ) from error
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self, text: Iterable[str]) -> Iterator[str]:
         """Physical lines with their ends, which may be mixed."""
-        for block in self.text:
+        for block in text:
             self._taken += 1
             yield from io.StringIO(block, newline="")
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """What is known of the file once its heading is read."""
+    """What is known of the file once its heading is read, and with it what its rows are."""
 
     where: str
     texts: Sequence[str]
@@ -185,8 +206,28 @@ class _Frame:
                     faults.setdefault(told, {})[index] = f"{width} fields in the row, not {len(row)}"
             faults.pop("", None)
         columns = [_column(values) for values in zip(*rows, strict=True)]
+        return self._batch(lines, columns, faults)
+
+    def plain_batch(self, table: pa.Table, line: int, tally: Tally) -> Batch:
+        """Rows that stand on one line after the other."""
+        import pyarrow.compute  # noqa: PLC0415
+
+        pc: Any = pyarrow.compute
+        columns = [_column(table.column(name)) for name in table.column_names]
+        lines: Sequence[int] = range(line, line + table.num_rows)
+        if min(column.null_count for column in columns):  # else no row can be blank
+            is_row = reduce(pc.or_, (pc.not_equal(column, "") for column in table.columns)).combine_chunks()
+            if blank := table.num_rows - pc.sum(is_row).as_py():
+                tally.skipped["blank line"] += blank
+                columns = [column.filter(is_row) for column in columns]
+                lines = [index for index, one in zip(lines, is_row.to_pylist(), strict=True) if one]
+        return self._batch(lines, columns, {})
+
+    def _batch(
+        self, lines: Sequence[int], columns: Sequence[pa.Array[Any]], faults: Mapping[str, Mapping[int, str]]
+    ) -> Batch:
         for column, text in enumerate(self.texts):
-            if not text and columns[column].null_count < len(rows):
+            if not text and columns[column].null_count < len(lines):
                 index = next(i for i, value in enumerate(columns[column]) if value.is_valid)
                 refuse_nameless(f"{self.where}, line {lines[index]}, field {column + 1}", columns[column][index])
         return Batch(
@@ -208,10 +249,11 @@ class _Frame:
         return (row + [""] * width)[:width], blamed
 
 
-def _column(values: Sequence[str]) -> pa.Array[Any]:
+def _column(values: Sequence[str] | pa.ChunkedArray[Any]) -> pa.Array[Any]:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    text: pa.Array[Any] = pc.utf8_trim_whitespace(pc.replace_substring(pa.array(values, pa.string()), "\xa0", " "))
+    array: Any = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
+    text: pa.Array[Any] = pc.utf8_trim_whitespace(pc.replace_substring(array, "\xa0", " "))
     found: pa.Array[Any] = pc.if_else(pc.is_in(text, pa.array(BLANK)), None, text)
     return found

@@ -44,16 +44,12 @@ def rows(found: Reading) -> list[tuple[object, ...]]:
 def test_delimiter_and_line_ends_are_found(file: Callable[..., Path], delimiter: str, line_end: str) -> None:
     lines = ["Mã học sinh;Họ tên;Ngày sinh;Điểm", "01;Trần An;05/09/2015;8.5", "02;Lê Bé;31/12/2014;"]
     content = line_end.join(line.replace(";", delimiter) for line in lines)
-    (batch,) = reading(read, file(content), PUPILS).batches
-    assert batch.sheet == ""
-    assert batch.lines == [2, 3]
-    assert batch.cells == {"code": "Mã học sinh", "name": "Họ tên", "born": "Ngày sinh", "mark": "Điểm"}
-    assert plain(batch.columns) == {
-        "code": ["01", "02"],
-        "name": ["Trần An", "Lê Bé"],
-        "born": ["05/09/2015", "31/12/2014"],
-        "mark": ["8.5", None],
-    }
+    found = reading(read, file(content), PUPILS)
+    assert found.lines == [2, 3]
+    for batch in found.batches:
+        assert batch.sheet == ""
+        assert batch.cells == {"code": "Mã học sinh", "name": "Họ tên", "born": "Ngày sinh", "mark": "Điểm"}
+    assert rows(found) == [("01", "Trần An", "05/09/2015", "8.5"), ("02", "Lê Bé", "31/12/2014", None)]
 
 
 def test_the_heading_says_which_delimiter_it_is_even_if_values_have_many_of_another(file: Callable[..., Path]) -> None:
@@ -179,3 +175,45 @@ def test_batches_are_of_bounded_size_and_arrays(file: Callable[..., Path], monke
     assert [list(batch.lines) for batch in found.batches] == [[2, 3], [4, 5], [6]]
     assert found.column("mark") == ["0", "1", "2", "3", "4"]
     assert isinstance(found.batches[0].columns["mark"], pa.StringArray)
+
+
+# What stands in the second of three megabytes, each line a row of four fields of pupils.
+WITHIN = {
+    "nothing odd": "",
+    "marks around every field": '"01";"Trần; An ""Bé""";"05/09/2015";"8,5"\n',
+    "carriage returns": "01;Trần An;05/09/2015;8,5\r\n02;\xa0 Lê Bé ;..;\r\n",
+    "a row of blanks": ";;;\n .. ;\xa0;;\n",
+    "a blank line": "\n",
+    "a field of two lines": '01;"Trần\nAn";05/09/2015;8,5\n',
+    "a row with too few fields": "01;Trần An\n",
+    "a row with too many": "01;Trần An;05/09/2015;8,5;?\n",
+    "a mark in a name": '01;Trần "Bé" An;05/09/2015;8,5\n',
+    "an old line end": "01;Trần An;05/09/2015;8,5\r02;Lê Bé;31/12/2014;\r",
+}
+
+
+@pytest.mark.parametrize("odd", WITHIN.values(), ids=WITHIN.keys())
+def test_a_large_file_is_read_the_same_many_rows_at_once_and_row_by_row(
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    megabyte = "".join(f"{number};Nguyễn Văn {number};05/09/2015;8,5\n" for number in range(27_000))
+    path = file(HEADING + megabyte + odd + megabyte)
+    at_once = reading(read, path, PUPILS)
+    assert len(at_once.batches) > 2
+    monkeypatch.setattr(tested, "count_lines", lambda *_: None)
+    by_row = reading(read, path, PUPILS)
+    assert rows(at_once) == rows(by_row)
+    assert list(at_once.lines) == list(by_row.lines)
+    assert at_once.skipped == by_row.skipped
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['"01"Trần;An;05/09/2015;8,5\n', '01;""An"";05/09/2015;8,5\n', '01;"An;05/09/2015;8,5\n'],
+)
+def test_marks_that_are_closed_too_early_are_refused_anywhere_in_a_large_file(
+    file: Callable[..., Path], line: str
+) -> None:
+    megabyte = "".join(f"{number};Nguyễn Văn {number};05/09/2015;8,5\n" for number in range(27_000))
+    refused = refusal(file(HEADING + megabyte + line + "01;An;05/09/2015;8,5\n"))
+    assert "27002" in refused.where.replace(",", "")

@@ -1,0 +1,56 @@
+"""Delimited text of which every row is a line: read by pyarrow, ten times as fast as row by row.
+
+Most large files are like that. What is not certainly so (a field that goes on in the next line, quotation marks that
+are closed early, a blank line, a row with too few fields) is left to who reads row by row and tells what is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST = 1_200_000  # characters; a block is only longer than a megabyte if it holds a line that is
+
+
+def count_lines(block: str, delimiter: str) -> int | None:
+    """How many lines a block of text has, each a row of its own; None if that is not certain."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute  # noqa: PLC0415
+
+    pc: Any = pyarrow.compute
+    if len(block) > MOST or "\0" in block or block.count("\r") != block.count("\r\n"):
+        return None
+    if '"' in block:
+        lines = pc.list_flatten(pc.split_pattern(pa.array([block]), "\n"))
+        if pc.any(pc.equal(pc.bit_wise_and(pc.count_substring(lines, '"'), 1), 1)).as_py():
+            return None
+        if pc.any(pc.match_substring_regex(lines, _in_the_middle(delimiter))).as_py():
+            return None
+    return block.count("\n") + (not block.endswith("\n"))
+
+
+def parse(text: str, delimiter: str, width: int, lines: int) -> pa.Table | None:
+    """The fields, all of them text; None unless every one of so many lines is a row of that width."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import csv  # noqa: PLC0415
+
+    names = [str(column) for column in range(width)]
+    content: Any = pa.BufferReader(text.encode())
+    try:
+        table = csv.read_csv(
+            content,
+            csv.ReadOptions(column_names=names, block_size=content.size()),
+            csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return table.combine_chunks() if table.num_rows == lines else None
+
+
+def _in_the_middle(delimiter: str) -> str:
+    """A quotation mark with text on both sides, or text after what looks like an empty field: strictly, no row."""
+    other = rf'[^"\r\x{ord(delimiter):02x}]'
+    return rf'{other}"{other}|(?:^|\x{ord(delimiter):02x})""{other}'
