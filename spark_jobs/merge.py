@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 3
 _PROPERTIES = in_sql({**PROPERTIES, "delta.enableChangeDataFeed": "true"})
+_CHANGES = "changes_to_merge"  # a view of the session
 # Delta tells the catalogue a table's columns, else an analyst's JDBC client shows tables without any. Only here, for
 # of a table that changes the type of a column it can not be told, which the log then says at length.
 COLUMNS_TO_CATALOGUE = "spark.databricks.delta.catalog.update.enabled"
@@ -94,52 +95,79 @@ def made_from(warehouse: str, table: str, at: int) -> dict[str, Any]:
 
 
 def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -> str:
-    kept = [name for name in job.columns if name not in added]
-    pairs = {side: ", ".join(f"{side}.`{name}`" for name in kept) for side in ("old", "new")}
-    differs = " or ".join(
-        [
-            f"struct({pairs['old']}) is distinct from struct({pairs['new']})",
-            *(f"new.`{name}` is not null" for name in added),
-        ]
-    )
+    """Find what differs, once; then write no more than that: both sides of a large table are read a single time."""
     same_key = " and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)
-    before, changes = _counted(spark, job, f"({source}) as new on {same_key}", differs)
-    if not added and not any(changes.values()):
-        return ""
-    if job.limit and not job.limit.is_kept(before, changes["deleted"]):
-        goes = f"from {job.target} as old left anti join ({source}) as new on {same_key}"
-        raise job.limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, job.limit))
-    spark.sql(
-        f"""
-        merge {"with schema evolution" if added else ""} into {job.target} as old using ({source}) as new
-        on {same_key}
-        when matched and ({differs}) then update set *
-        when not matched then insert *
-        when not matched by source then delete
-        """
-    )
+    spark.sql(f"cache table {_CHANGES} as {_changes(job, source, added, same_key)}")
+    try:
+        before, changes = _counted(spark, job)
+        if not added and not any(changes.values()):
+            return ""
+        if job.limit and not job.limit.is_kept(before, changes["deleted"]):
+            goes = f"from {_CHANGES} as old where _change = 'deleted'"
+            raise job.limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, job.limit))
+        spark.sql(_statement(job, source, added, same_key))
+    finally:
+        spark.sql(f"drop view if exists {_CHANGES}")
     return ", ".join(f"{name} {count:,}" for name, count in changes.items())
 
 
-def _counted(spark: SparkSession, job: Merge, new: str, differs: str) -> tuple[int, dict[str, int]]:
-    """Rows before, and how many a MERGE would insert, update and delete: also one that changes nothing makes a commit.
+def _differs(job: Merge, added: Sequence[str]) -> str:
+    """Whether a row that both sides have is another one, new columns that say something included."""
+    kept = [name for name in job.columns if name not in added]
+    old, new = (", ".join(f"{side}.`{name}`" for name in kept) for side in ("old", "new"))
+    brings = [f"new.`{name}` is not null" for name in added]
+    return " or ".join([f"struct({old}) is distinct from struct({new})", *brings])
+
+
+def _changes(job: Merge, source: str, added: Sequence[str], same_key: str) -> str:
+    """The rows that must be inserted, updated or deleted, as they are to be; of the last, the key alone is known."""
+    first = job.key[0]
+    columns = ", ".join(
+        f"coalesce(new.`{name}`, old.`{name}`) as `{name}`" if name in job.key else f"new.`{name}`"
+        for name in job.columns
+    )
+    return f"""
+        select
+            case when old.`{first}` is null then 'inserted' when new.`{first}` is null then 'deleted'
+                else 'updated' end as _change,
+            {columns}
+        from {job.target} as old
+        full outer join ({source}) as new on {same_key}
+        where old.`{first}` is null or new.`{first}` is null or {_differs(job, added)}
+        """  # noqa: S608
+
+
+def _statement(job: Merge, source: str, added: Sequence[str], same_key: str) -> str:
+    if added:  # columns come into being by `*` alone, and then most rows are written anyway
+        return f"""
+            merge with schema evolution into {job.target} as old using ({source}) as new
+            on {same_key}
+            when matched and ({_differs(job, added)}) then update set *
+            when not matched then insert *
+            when not matched by source then delete
+            """
+    names = ", ".join(f"`{name}`" for name in job.columns)
+    values = ", ".join(f"new.`{name}`" for name in job.columns)
+    sets = ", ".join(f"`{name}` = new.`{name}`" for name in job.columns if name not in job.key)
+    update = f"when matched then update set {sets}" if sets else ""
+    return f"""
+        merge into {job.target} as old using {_CHANGES} as new
+        on {same_key}
+        when matched and new._change = 'deleted' then delete
+        {update}
+        when not matched then insert ({names}) values ({values})
+        """  # noqa: S608
+
+
+def _counted(spark: SparkSession, job: Merge) -> tuple[int, dict[str, int]]:
+    """Rows before, and how many are to be inserted, updated and deleted: also a MERGE that changes nothing commits.
 
     (delta-spark 4.4.0.)
     """
-    first = job.key[0]
-    (row,) = spark.sql(
-        f"""
-        select
-            count(old.`{first}`) as before,
-            count_if(old.`{first}` is null) as inserted,
-            count_if(old.`{first}` is not null and new.`{first}` is not null and ({differs})) as updated,
-            count_if(new.`{first}` is null) as deleted
-        from {job.target} as old
-        full outer join {new}
-        """  # noqa: S608
-    ).collect()
-    changes = row.asDict()
-    return changes.pop("before"), changes
+    before = int(spark.sql(f"select count(*) from {job.target}").collect()[0][0])  # noqa: S608
+    counted = spark.sql(f"select _change, count(*) from {_CHANGES} group by _change").collect()  # noqa: S608
+    found = {str(row[0]): int(row[1]) for row in counted}
+    return before, {name: found.get(name, 0) for name in ("inserted", "updated", "deleted")}
 
 
 def _differences(warehouse: str, job: Merge) -> tuple[list[str], list[str]]:
