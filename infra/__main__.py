@@ -28,6 +28,7 @@ the steps, each safe to run twice; without a table they take all tables:
   export  [TABLE …]                open -> files
   plan                             what the portal needs to be changed
   apply                            change it
+  verify  FILE                     whether a downloaded file is what the portal published
   docs                             a page of all tables, their lineage and descriptions
   compact [TABLE …]                small files put together; what no release and no export needs removed
 for analysts:

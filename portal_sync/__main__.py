@@ -1,4 +1,4 @@
-"""`python -m portal_sync plan [--json]` and `python -m portal_sync apply [--removals N]`.
+"""`python -m portal_sync plan [--json]`, `apply [--removals N] [--plan FILE]` and `verify FILE [--portal ADDRESS]`.
 
 From the environment: KHO_LAKE (exports), KHO_PORTAL_URL and KHO_PORTAL_TOKEN.
 """
@@ -18,7 +18,8 @@ from portal_sync.apply import apply
 from portal_sync.client import Client
 from portal_sync.desired import claimed, desired
 from portal_sync.exports import newest_exports
-from portal_sync.plan import as_json, as_text, check_removals, plan
+from portal_sync.plan import as_json, as_text, check_removals, check_same, plan
+from portal_sync.verify import verify
 from quality.contract import load_all, load_catalogue
 from quality.refusal import Refusal, run
 
@@ -26,17 +27,22 @@ from quality.refusal import Refusal, run
 def main() -> None:
     """Plan, and if asked carry it out."""
     arguments = _arguments()
+    if arguments.verb == "verify":
+        print(verify(Client((arguments.portal or _setting("KHO_PORTAL_URL")).rstrip("/"), ""), arguments.file))
+        return
     lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
     with _one_at_a_time(Path(lake) / "locks"):
         contracts = load_all()
         wanted = desired(contracts, load_catalogue(), newest_exports(Path(lake) / "exports"))
         client = Client(url, token)
         found = read_portal(client)
-        changes = plan(wanted, found, claimed(contracts))
+        changes = plan(wanted, found, claimed(contracts), is_whole=client.has_extension())
         unfinished = sorted(claimed(contracts) - {name for _, name in wanted})
         if arguments.verb == "plan":
             print(as_json(changes) if arguments.json else as_text(changes, unfinished))
             return
+        if arguments.plan:
+            check_same(changes, _seen(arguments.plan))
         check_removals(changes, found, arguments.removals)
         apply(client, changes, wanted, found, say=print)
         print(f"apply: {len(changes)} changes; {sum(1 for kind, _ in wanted if kind == 'dataset')} datasets published")
@@ -49,7 +55,18 @@ def _arguments() -> argparse.Namespace:
     planned.add_argument("--json", action="store_true", help="as JSON")
     applied = verbs.add_parser("apply", help="change it")
     applied.add_argument("--removals", type=int, metavar="N", help="remove so many datasets, as the plan says")
+    applied.add_argument("--plan", type=Path, metavar="FILE", help="only if it is still what `plan --json` wrote there")
+    verified = verbs.add_parser("verify", help="whether a downloaded file is what the portal published")
+    verified.add_argument("file", type=Path)
+    verified.add_argument("--portal", metavar="ADDRESS", help="another than this installation's")
     return parser.parse_args()
+
+
+def _seen(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Refusal("the plan cannot be read", where=str(path), found=str(error)) from error
 
 
 def _setting(name: str) -> str:

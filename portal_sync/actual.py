@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portal_sync.client import Client, TokenRefused
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Entry, File, State, Table
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Entry, File, State, Table, Version
 from quality.refusal import Refusal
 
 _PAGE = 1000
@@ -35,13 +35,20 @@ def read_portal(client: Client) -> State:
             found="a token that is unknown, expired or revoked, or none",
             remedy="`kho up` makes a new one",
         ) from error
+    tables = read_tables(client)
     every = {"all_fields": True, "include_extras": True}
     entries = [
         *(_group(ORGANISATION, found) for found in client.call("organization_list", every)),
         *(_group(GROUP, found) for found in client.call("group_list", every)),
-        *(dataset_entry(found) for found in _packages(client)),
+        *(dataset_entry(found, tables) for found in _packages(client)),
     ]
     return {(entry.kind, entry.name): entry for entry in entries}
+
+
+def read_tables(client: Client) -> Mapping[str, Any] | None:
+    """What the portal's database says of each table, by resource; None of a portal without our extension."""
+    found: Mapping[str, Any] | None = client.call("kho_table_versions") if client.has_extension() else None
+    return found
 
 
 def _packages(client: Client) -> Iterator[dict[str, Any]]:
@@ -61,8 +68,8 @@ def _group(kind: str, found: dict[str, Any]) -> Entry:
     return Entry(kind, found["name"], fields, managed=found.get("managed_by") == MARK)
 
 
-def dataset_entry(found: dict[str, Any]) -> Entry:
-    """A dataset as CKAN shows it, as ours."""
+def dataset_entry(found: dict[str, Any], tables: Mapping[str, Any] | None = None) -> Entry:
+    """A dataset as CKAN shows it, as ours. `tables`: what the extension says of each table, by resource."""
     fields = {name: _plain(found.get(name)) for name in _DATASET_FIELDS}
     fields["tags"] = sorted(tag["name"] for tag in found.get("tags", []))
     fields["groups"] = sorted(group["name"] for group in found.get("groups", []))
@@ -72,10 +79,24 @@ def dataset_entry(found: dict[str, Any]) -> Entry:
         name = resource.get("kho_file") or resource["id"]
         described = {field: _plain(resource.get(field)) for field in _FILE_FIELDS}
         files[name] = File(name, resource.get("hash") or "", described, id=resource["id"])
-        if resource.get("kho_version"):
-            table = Table(name, str(resource["kho_version"]), resource.get("kho_dictionary") or "")
+        table = table_of(name, resource, tables) or table
     managed = found.get("managed_by") == MARK
     return Entry(DATASET, found["name"], fields, files, table, managed, found.get("state", "active"))
+
+
+def table_of(name: str, resource: dict[str, Any], tables: Mapping[str, Any] | None) -> Table | None:
+    """What the database says of a resource's table; without our extension, what we wrote on the resource."""
+    if tables is not None:
+        held = tables.get(resource["id"])
+        return Table(name, _version(held["version"]), held["form"]) if held else None
+    lineage, _, number = (resource.get("kho_version") or "").rpartition("/")
+    if not lineage:
+        return None
+    return Table(name, Version(lineage, int(number)), resource.get("kho_form") or "")
+
+
+def _version(held: Mapping[str, Any] | None) -> Version | None:
+    return Version(held["lineage"], held["version"]) if held else None
 
 
 def _plain(value: Any) -> Any:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 import requests
 from ckanapi import RemoteCKAN
+from ckanapi.common import reverse_apicontroller_action
 from ckanapi.errors import CKANAPIError, NotAuthorized, NotFound, ServerIncompatibleError, ValidationError
 
 from quality.refusal import Refusal
 
+_AGENT = "kho-mo portal_sync"
 _TIMEOUT_S = 300
 _SERVER_ERROR = 500
 
@@ -45,13 +50,67 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         """Nothing is sent yet."""
         self.url = url
-        self._ckan = RemoteCKAN(url, apikey=token, user_agent="kho-mo portal_sync")
+        self._token = token
+        self._has_extension: bool | None = None
+        self._session = requests.Session()
+        self._ckan = RemoteCKAN(url, apikey=token, user_agent=_AGENT, session=self._session)
 
     def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
         """What an action answers. Raises one of this module's refusals."""
-        where = f"{self.url} {action}"
-        try:
+        with self._refusals(action, data or {}):
             return self._ckan.call_action(action, data, files=files, requests_kwargs={"timeout": _TIMEOUT_S})
+
+    def has_extension(self) -> bool:
+        """Whether the portal has our extension, which loads tables whole and says what each holds."""
+        if self._has_extension is None:
+            try:
+                self.call("help_show", {"name": "kho_table_versions"})
+                self._has_extension = True
+            except Missing:
+                self._has_extension = False
+        return self._has_extension
+
+    def put(self, path: str, stream: IO[bytes], **parameters: str) -> Any:
+        """What the extension answers to bytes that are streamed, of any size. Raises as `call` does."""
+        with self._refusals(path, {}):
+            answer = self._session.put(
+                f"{self.url}/{path}",
+                params=parameters,
+                data=stream,
+                headers={"Authorization": self._token, "User-Agent": _AGENT},
+                timeout=_TIMEOUT_S,
+            )
+            return reverse_apicontroller_action(answer.url, answer.status_code, answer.text)
+
+    def get(self, path: str) -> Any:
+        """The JSON that stands at an address of the portal."""
+        with self._refusals(path, {}):
+            answer = self._session.get(f"{self.url}/{path}", headers={"User-Agent": _AGENT}, timeout=_TIMEOUT_S)
+            try:
+                return answer.json()
+            except ValueError as error:
+                raise CKANAPIError(repr([answer.url, answer.status_code, answer.text])) from error
+
+    def sha256(self, path: str) -> str:
+        """Of what the portal gives at an address; what it says instead, if it gives nothing."""
+        asked = {"Authorization": self._token, "User-Agent": _AGENT, "Accept-Encoding": "identity"}
+        summed = hashlib.sha256()
+        with (
+            self._refusals(path, {}),
+            self._session.get(f"{self.url}/{path}", headers=asked, stream=True, timeout=_TIMEOUT_S) as answer,
+        ):
+            if answer.status_code != requests.codes.ok:
+                return f"{answer.status_code} {answer.reason}"
+            for part in answer.iter_content(1 << 20):
+                summed.update(part)
+        return summed.hexdigest()
+
+    @contextmanager
+    def _refusals(self, what: str, data: dict[str, Any]) -> Iterator[None]:
+        """Every way in which an answer is no success, as one of this module's refusals."""
+        where = f"{self.url} {what}"
+        try:
+            yield
         except requests.RequestException as error:
             raise PortalUnreachable(
                 "the portal does not answer",
@@ -68,11 +127,11 @@ class Client:
                 remedy="`kho up` makes a new token if the old one has expired or was revoked",
             ) from error
         except NotFound as error:
-            raise Missing("the portal has no such thing", where=where, found=str((data or {}).get("id", ""))) from error
+            raise Missing("the portal has no such thing", where=where, found=str(data.get("id", ""))) from error
         except ValidationError as error:
             raise PortalRefused(
                 "the portal refused what we sent",
-                where=f"{where} {(data or {}).get('name') or (data or {}).get('id') or ''}".strip(),
+                where=f"{where} {data.get('name') or data.get('id') or ''}".strip(),
                 found=_said(error.error_dict),
                 remedy="if somebody else changed the portal meanwhile, run the same command again; "
                 "else correct the contract that this comes from",

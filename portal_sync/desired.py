@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version, form_of
 from quality.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -37,6 +35,9 @@ TYPES = {
     "date": "date",
     "timestamp": "timestamp",
 }
+
+
+RECEIPT = "receipt.json"
 
 
 class ColumnNotAllowed(Refusal):
@@ -99,13 +100,14 @@ def _dataset(contract: Contract, export: Export) -> Entry:
         "cautions_translated": _both(portal.cautions),
         "temporal_start": min(years, default=""),
         "temporal_end": max(years, default=""),
-        "row_count": str(export.rows),
+        "row_count": str(export.content["rows"]),
         "kho_table": contract.table,
         "kho_version": str(export.version),
         "exported_at": export.exported_at,
         "managed_by": MARK,
     }
     files = {file.path.name: _resource(contract, file) for file in export.files}
+    files[RECEIPT] = _receipt(export.receipt)
     return Entry(DATASET, portal.dataset, fields, files, _table(contract, export))
 
 
@@ -145,10 +147,28 @@ def _resource(contract: Contract, file: ExportedFile) -> File:
     return File(file.path.name, file.sha256, fields, file.path, file.bytes)
 
 
+def _receipt(file: ExportedFile) -> File:
+    names = {"vi": "Biên nhận", "en": "Receipt"}
+    notes = {
+        "vi": "Phiên bản này được làm từ đâu, đã qua những kiểm tra nào, và mã SHA-256 của từng tệp. Kiểm tra một tệp "
+        "đã tải về: `./kho verify TỆP`.",
+        "en": "What this version was made of, which checks it passed, and the SHA-256 of each file. To check a file "
+        "that you have downloaded: `./kho verify FILE`.",
+    }
+    fields = {
+        "name": names["vi"],
+        "name_translated": names,
+        "description": notes["vi"],
+        "description_translated": notes,
+        "format": file.format,
+    }
+    return File(RECEIPT, file.sha256, fields, file.path, file.bytes)
+
+
 def _table(contract: Contract, export: Export) -> Table | None:
-    """Served from the CSV file, if there is one."""
-    csv = [file.path.name for file in export.files if file.format == "CSV"]
-    if not csv:
+    """Beside the CSV file, if there is one; its rows from the Parquet file, which holds every value as it is."""
+    places = {file.format: file.path for file in export.files}
+    if not {"CSV", "Parquet"} <= places.keys():
         return None
     columns = tuple(
         Column(
@@ -161,9 +181,8 @@ def _table(contract: Contract, export: Export) -> Table | None:
         )
         for name, _ in export.columns
     )
-    described = json.dumps([[c.name, c.type, c.info] for c in columns], sort_keys=True)
-    digest = hashlib.sha256(described.encode()).hexdigest()
-    return Table(csv[0], str(export.version), digest, columns, export.key, export.rows)
+    version = Version(export.lineage, export.version)
+    return Table(places["CSV"].name, version, form_of(columns), columns, export.key, places["Parquet"], export.content)
 
 
 def _bilingual(field: str, text: Text) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portal_sync.portal import Changes
 from quality.refusal import Refusal
 
 
@@ -26,16 +29,22 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Export:
-    """One version of an open table, as files. `columns` are (name, Spark's type); `periods` those of its extracts."""
+    """One version of an open table, as files. `columns` are (name, Spark's type); `periods` those of its extracts.
+
+    `content` is `quality.digest`'s: rows, digest and nulls by column. `receipt` is the manifest itself.
+    """
 
     table: str
+    lineage: str
     version: int
-    rows: int
+    content: Mapping[str, Any]
     key: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     periods: tuple[str, ...]
     exported_at: str
     files: tuple[ExportedFile, ...]
+    receipt: ExportedFile
+    changes: Changes | None = None
 
     @property
     def name(self) -> str:
@@ -58,16 +67,20 @@ def read_export(folder: Path) -> Export:
     """One export. Raises ManifestUnreadable."""
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        manifest = json.loads(content)
         return Export(
             table=manifest["table"],
+            lineage=manifest["lineage"],
             version=int(manifest["version"]),
-            rows=int(manifest["rows"]),
+            content={name: manifest[name] for name in ("rows", "digest", "nulls")},
             key=tuple(manifest["key"]),
             columns=tuple((column["name"], column["type"]) for column in manifest["columns"]),
             periods=tuple(sorted({str(extract.get("period", "")) for extract in manifest.get("extracts", [])} - {""})),
             exported_at=manifest["exported_at"],
             files=tuple(_file(folder, file) for file in manifest["files"]),
+            receipt=ExportedFile(path, "JSON", len(content), hashlib.sha256(content).hexdigest()),
+            changes=_changes(folder, manifest["changes"]) if manifest["changes"] else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ManifestUnreadable(
@@ -77,6 +90,11 @@ def read_export(folder: Path) -> Export:
             found=f"{type(error).__name__}: {error}",
             remedy="move that folder away and run `kho export` again",
         ) from error
+
+
+def _changes(folder: Path, told: Mapping[str, Any]) -> Changes:
+    since, inserted, updated, deleted = (int(told[name]) for name in ("since", "inserted", "updated", "deleted"))
+    return Changes(since, inserted, updated, deleted, folder / told["file"]["name"])
 
 
 def _file(folder: Path, file: dict[str, Any]) -> ExportedFile:

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import takewhile
 from typing import Any
 
-from portal_sync.portal import DATASET, GROUP, ORGANISATION, Entry, State
+from portal_sync.portal import DATASET, GROUP, ORGANISATION, Entry, State, patch_for
 from quality.refusal import Refusal
 
 _ORDER = {ORGANISATION: 0, GROUP: 1, DATASET: 2}
@@ -28,6 +28,10 @@ class NotOurs(Refusal):
     """Something on the portal has our name but not our mark."""
 
 
+class PlanChanged(Refusal):
+    """What would be done now is not what somebody looked at."""
+
+
 class TooManyRemovals(Refusal):
     """A plan that removes more than somebody can have meant by accident."""
 
@@ -43,16 +47,25 @@ class Reason:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing to do, and why. An entry that is made has no reasons: it is not there."""
+    """One thing to do, and why. An entry that is made has no reasons: it is not there.
+
+    `load`: how its table gets there, if it is loaded.
+    """
 
     action: Action
     kind: str
     name: str
     reasons: tuple[Reason, ...] = ()
+    load: str = ""
 
 
-def plan(desired: State, actual: State, claimed: frozenset[str] = frozenset()) -> list[Change]:
-    """Changes in the order in which they can be carried out. `claimed` datasets stay, also without an export."""
+def plan(
+    desired: State, actual: State, claimed: frozenset[str] = frozenset(), *, is_whole: bool = True
+) -> list[Change]:
+    """Changes in the order in which they can be carried out. `claimed` datasets stay, also without an export.
+
+    `is_whole`: the portal has our extension, which loads tables whole.
+    """
     foreign = sorted(key for key in desired.keys() & actual.keys() if not actual[key].managed)
     if foreign:
         raise NotOurs(
@@ -61,9 +74,16 @@ def plan(desired: State, actual: State, claimed: frozenset[str] = frozenset()) -
             found=", ".join(f"{kind} {name}" for kind, name in foreign),
             remedy="rename ours in its contract, or set managed_by to kho on the portal by hand to hand it over to us",
         )
-    creates = [Change(Action.CREATE, *key) for key in desired.keys() - actual.keys()]
+    creates = [
+        Change(Action.CREATE, *key, load=_load(desired[key], None, is_whole=is_whole))
+        for key in desired.keys() - actual.keys()
+    ]
     both = {key: tuple(differences(desired[key], actual[key])) for key in desired.keys() & actual.keys()}
-    updates = [Change(Action.UPDATE, *key, reasons) for key, reasons in both.items() if reasons]
+    updates = [
+        Change(Action.UPDATE, *key, reasons, _load(desired[key], actual[key], is_whole=is_whole))
+        for key, reasons in both.items()
+        if reasons
+    ]
     removes = [
         Change(Action.REMOVE, *key)
         for key in actual.keys() - desired.keys()
@@ -107,9 +127,21 @@ def _table_differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
     if ours is None:
         return
     if theirs is None or ours.version != theirs.version:
-        yield Reason("table version", theirs.version if theirs else "none", ours.version)
-    elif ours.dictionary != theirs.dictionary:
-        yield Reason("table dictionary", theirs.dictionary, ours.dictionary)
+        yield Reason("table version", str(theirs.version or "unknown") if theirs else "none", str(ours.version))
+    elif ours.form != theirs.form:
+        yield Reason("table columns and dictionary", theirs.form, ours.form)
+
+
+def _load(desired: Entry, actual: Entry | None, *, is_whole: bool) -> str:
+    """How the table gets from the one version to the other; nothing if it stays."""
+    ours, theirs = desired.table, actual.table if actual else None
+    if ours is None or (theirs and theirs.version == ours.version):
+        return ""
+    if not is_whole:
+        return f"{ours.content['rows']:,} rows, emptied and filled in batches: readers see it grow, nothing is proven"
+    if changes := patch_for(ours, theirs):
+        return f"+{changes.inserted:,} ~{changes.updated:,} -{changes.deleted:,} rows, in one transaction"
+    return f"{ours.content['rows']:,} rows, built aside and swapped in"
 
 
 def check_removals(changes: list[Change], actual: State, allowed: int | None) -> None:
@@ -125,12 +157,25 @@ def check_removals(changes: list[Change], actual: State, allowed: int | None) ->
         )
 
 
+def check_same(changes: list[Change], seen: str) -> None:
+    """Refuse to do what is not the plan that was seen, in the form that `as_json` gives it."""
+    if as_json(changes).strip() == seen.strip():
+        return
+    raise PlanChanged(
+        "the plan is not the one that was seen",
+        expected="what `kho plan --json` printed then",
+        found="another plan: the portal, a contract or an export has changed since",
+        remedy="look at `kho plan` again",
+    )
+
+
 def as_text(changes: list[Change], unfinished: list[str]) -> str:
     """The plan for a person. The same plan is the same text."""
     lines = []
     for change in changes:
         lines.append(f"{change.action.value} {change.kind} {change.name}")
         lines += [f"    {_shown(reason)}" for reason in change.reasons]
+        lines += [f"    table: {change.load}"] if change.load else []
     lines += [f"! dataset {name}: in its contract, but there is no export yet; left as it is" for name in unfinished]
     counts = [f"{sum(1 for c in changes if c.action is action)} to {action.name.lower()}" for action in Action]
     lines.append(f"plan: {', '.join(counts)}")

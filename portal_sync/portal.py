@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +36,93 @@ class File:
     size: int = 0
     id: str = ""
 
+    def opened(self) -> BufferedReader:
+        """One of our own, to be read."""
+        if self.path is None:
+            raise AssertionError(self.name)
+        return self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A state of an open table. Numbers follow each other within a lineage, which is Delta's id of the table."""
+
+    lineage: str
+    number: int
+
+    def __str__(self) -> str:
+        """As plans show it."""
+        return f"{self.number} ({self.lineage[:8]})"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What leads from version `since` of a table to the one it is exported in. `path` is a Parquet file."""
+
+    since: int
+    inserted: int
+    updated: int
+    deleted: int
+    path: Path
+
+    @property
+    def rows(self) -> int:
+        """How many rows change."""
+        return self.inserted + self.updated + self.deleted
+
 
 @dataclass(frozen=True)
 class Table:
-    """The DataStore table that a dataset's CSV file is also served from."""
+    """The DataStore table that a dataset's CSV file is also served from.
+
+    `form` is `form_of` its columns as the database describes them. `path` (a Parquet file), `key`, `content` (as the
+    manifest tells it) and `changes` are known of our own tables only.
+    """
 
     file: str
-    version: str
-    dictionary: str  # digest of the columns' descriptions
+    version: Version | None
+    form: str
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
-    rows: int = 0
+    path: Path | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    changes: Changes | None = None
+
+    def parquet(self) -> Any:
+        """The rows of one of our own, opened."""
+        if self.path is None:
+            raise AssertionError(self.file)
+        return opened(self.path)
+
+
+def opened(path: Path) -> Any:
+    """A Parquet file."""
+    import pyarrow.parquet  # noqa: PLC0415 - a plan that loads nothing need not wait for it
+
+    return pyarrow.parquet.ParquetFile(path)
+
+
+# A changed row costs a patch about five times what a row costs a table that is built anew (1 M rows: 17 s; 1 % of it
+# as a patch: 0.9 s).
+PATCH_AT_MOST = 0.2
+
+
+def patch_for(ours: Table, theirs: Table | None) -> Changes | None:
+    """The changes that lead from what the portal holds to what it must, where they cost less than the whole."""
+    changes, version = ours.changes, ours.version
+    if changes is None or version is None or theirs is None or theirs.form != ours.form:
+        return None
+    leads_there = theirs.version == Version(version.lineage, changes.since)
+    return changes if leads_there and changes.rows <= PATCH_AT_MOST * ours.content["rows"] else None
+
+
+def form_of(columns: Iterable[Column]) -> str:
+    """A digest of names, types and dictionary, as the portal's extension makes it of its own catalogue."""
+    lines = []
+    for column in columns:
+        info = json.dumps({"_info": dict(column.info)}, ensure_ascii=False, separators=(",", ":"))
+        lines.append(f"{column.name} {column.type}  {info}")  # CKAN has a space before its JSON
+    return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Contract, load_all
+from quality.digest import Digest
 from quality.refusal import NotYet, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
-from spark_jobs.session import connect, plan_for, rows_in, version
+from spark_jobs.session import connect, lineage, plan_for, rows_in, version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _export(contract: Contract, environment: Environment) -> None:
         verdict = require_passed(environment.lake, "open", contract, newest)
         with connect(environment.engine, environment.warehouse) as spark, whole_folder(target) as folder:
             manifest = write_export(spark, environment.warehouse, contract, newest, folder)
+            manifest["changes"] = write_changes(spark, environment.warehouse, manifest, folder)
             manifest["check"] = _summary(verdict)
             text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
             (folder / MANIFEST).write_text(text, encoding="utf-8")
@@ -82,12 +84,13 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
     columns = open_columns(contract)
     plan_for(spark, rows_in(warehouse, opened))
     files = {kind: folder / f"{contract.name}.{kind}" for kind in MEDIA_TYPES}
-    rows = write_files(_stream(spark, opened, at, columns, contract.key), columns, files)
+    content = write_files(_stream(spark, opened, at, columns, contract.key), columns, files)
     refuse_personal_data(files.values(), [name for name, kind in columns.items() if kind == "string"], opened)
     return {
         "table": opened,
+        "lineage": lineage(warehouse, opened),
         "version": at,
-        "rows": rows,
+        **content.as_dict(),
         "key": list(contract.key),
         "columns": [{"name": name, "type": kind} for name, kind in columns.items()],
         "contract_sha256": contract.sha256,
@@ -97,24 +100,67 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
     }
 
 
-def write_files(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str], files: Mapping[str, Path]) -> int:
-    """Write every batch to both files as it comes, so that memory does not grow with the table. Returns the rows."""
+def write_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any], folder: Path) -> Any:
+    """What changed since the newest export before this one, as a file; what the manifest says of it.
+
+    None where there is no such export, or none of this form: then nothing can be told but the whole.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from spark_jobs.changes import CHANGE, DELETED, INSERTED, NAME, UPDATED, can_be_told, changes  # noqa: PLC0415
+    from spark_jobs.personal import PersonalData, refuse_personal_data  # noqa: PLC0415
+
+    before, opened, at = export_before(folder.parent, manifest["version"]), manifest["table"], manifest["version"]
+    same = ("lineage", "columns", "key")
+    if before is None or any(before.get(name) != manifest[name] for name in same):
+        return None
+    if not can_be_told(warehouse, opened, before["version"], at):
+        return None
+    columns = {column["name"]: column["type"] for column in manifest["columns"]}
+    frame = changes(spark, opened, before["version"], at, columns, manifest["key"])
+    pq.write_table(_typed(frame.toArrow(), {CHANGE: "string", **columns}), folder / NAME)
+    try:
+        refuse_personal_data([folder / NAME], [name for name, kind in columns.items() if kind == "string"], opened)
+    except PersonalData:  # not in this version, whose files were read before: in what it takes away
+        (folder / NAME).unlink()
+        return None
+    kinds = pq.read_table(folder / NAME, columns=[CHANGE]).column(CHANGE).to_pylist()
+    counts = {"inserted": INSERTED, "updated": UPDATED, "deleted": DELETED}
+    return {
+        "since": before["version"],
+        **{name: kinds.count(kind) for name, kind in counts.items()},
+        "file": _described(folder / NAME),
+    }
+
+
+def export_before(exports: Path, at: int) -> dict[str, Any] | None:
+    """The manifest of the newest complete export of a table before version `at`."""
+    older = [
+        path for path in exports.glob(f"*/{MANIFEST}") if path.parent.name.isdigit() and int(path.parent.name) < at
+    ]
+    newest = max(older, key=lambda path: int(path.parent.name), default=None)
+    found: dict[str, Any] | None = json.loads(newest.read_text(encoding="utf-8")) if newest else None
+    return found
+
+
+def write_files(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str], files: Mapping[str, Path]) -> Digest:
+    """Write every batch to both files as it comes, so that memory does not grow with the table. Returns what it was."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    schema = pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in columns.items()])
-    rows = 0
+    schema = _schema(columns)
+    content = Digest(list(columns))
     with files["csv"].open("w", encoding="utf-8-sig", newline="") as text, files["parquet"].open("wb") as binary:
         lines = csv.writer(text)
         lines.writerow(columns)
         with pq.ParquetWriter(binary, schema) as parquet:
             for batch in batches:
-                table = pa.Table.from_batches([batch]).select(list(columns)).cast(schema)
+                table = _typed(pa.Table.from_batches([batch]), columns)
                 parquet.write_table(table)
-                values = [[cell(value) for value in column.to_pylist()] for column in table.columns]
-                lines.writerows(zip(*values, strict=True))
-                rows += table.num_rows
-    return rows
+                values = [column.to_pylist() for column in table.columns]
+                content.add(values)
+                lines.writerows(zip(*([cell(value) for value in column] for column in values), strict=True))
+    return content
 
 
 def cell(value: object) -> object:
@@ -145,6 +191,16 @@ def _stream(
             yield part
         elif isinstance(part, pa.Table):
             yield from part.to_batches()
+
+
+def _typed(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    return table.select(list(columns)).cast(_schema(columns))
+
+
+def _schema(columns: Mapping[str, str]) -> pa.Schema:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in columns.items()])
 
 
 def _arrow_type(kind: str) -> pa.DataType:

@@ -191,6 +191,14 @@ def delta_table(warehouse: str, table: str) -> DeltaTable | None:
         return None  # its creation was killed before the first commit
 
 
+def lineage(warehouse: str, table: str) -> str:
+    """Delta's id of a table that is there. One that was made anew has another, and its versions begin again."""
+    log = delta_table(warehouse, table)
+    if log is None:
+        raise AssertionError(table)
+    return str(log.metadata().id)
+
+
 def folder_of(warehouse: str, table: str) -> Path:
     """Where the engine keeps a managed table."""
     schema_name, _, name = table.partition(".")

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from portal_sync.actual import read_portal
 from portal_sync.apply import apply
 from portal_sync.client import Client
 from portal_sync.plan import Change, plan
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version, form_of
+from quality.digest import Digest
 from tests.stack import Stack
 
 
@@ -28,8 +32,13 @@ def listed(kind: str, name: str, title: str = "Thử nghiệm", english: str = "
     return Entry(kind, name, {**fields, "managed_by": MARK})
 
 
-def dataset(name: str, folder: Path, rows: Iterable[tuple[str, int]], version: int = 1, **fields: Any) -> Entry:
-    """A dataset of two columns, ten (text) and so_ca (number), owned by `thu-nghiem`, in group `thu`."""
+def dataset(
+    name: str, folder: Path, rows: Iterable[tuple[str | None, int | None]], version: int = 1, **fields: Any
+) -> Entry:
+    """A dataset of two columns, ten (text) and so_ca (number), owned by `thu-nghiem`, in group `thu`.
+
+    Datasets of one folder are of one lineage: what was published of a version stays, so each test has its own.
+    """
     rows = list(rows)
     path = folder / f"{name}-{version}" / "cases.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +72,20 @@ def dataset(name: str, folder: Path, rows: Iterable[tuple[str, int]], version: i
         Column("ten", "text", {**both("label", "Tên", "Name"), **both("notes", "Tên tỉnh", "Name of the province")}),
         Column("so_ca", "int4", {**both("label", "Số ca", "Cases"), **both("notes", "", "")}),
     )
-    table = Table("cases.csv", str(version), f"digest {columns}"[:60], columns, (), len(rows))
+    parquet = path.with_suffix(".parquet")
+    values: dict[str, list[Any]] = {"ten": [text for text, _ in rows], "so_ca": [count for _, count in rows]}
+    schema = pa.schema([pa.field("ten", pa.string())]).append(pa.field("so_ca", pa.int32()))
+    pq.write_table(pa.table(values, schema=schema), parquet)
+    content = Digest(list(values))
+    content.add(list(values.values()))
+    held = Version(lineage_of(folder), version)
+    table = Table("cases.csv", held, form_of(columns), columns, ("ten",), parquet, content.as_dict())
     return Entry(DATASET, name, described, {"cases.csv": file}, table)
+
+
+def lineage_of(folder: Path) -> str:
+    """Delta's id of a table whose exports lie in a folder."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:32]
 
 
 def state(*entries: Entry) -> State:

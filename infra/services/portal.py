@@ -247,6 +247,8 @@ def _prepare_datastore(settings: Settings) -> None:
                 sql.Identifier(_DATASTORE),
             ),
         )
+        # a load that waits for a table has an autovacuum of it give way, within the time that it may wait
+        connection.execute(sql.SQL("grant set on parameter deadlock_timeout to {}").format(sql.Identifier(_WRITER)))
         # the rows and the total of one answer come from one version of a table
         connection.execute(
             sql.SQL("alter role {} set default_transaction_isolation = 'repeatable read'").format(

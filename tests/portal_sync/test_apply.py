@@ -1,14 +1,10 @@
 import csv
-import hashlib
 import io
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from infra.services import postgres
@@ -31,13 +27,22 @@ class Counting(Client):
         self._breaks_at = breaks_at
 
     def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
+        self._note(action)
+        return super().call(action, data, files)
+
+    def put(self, path: str, stream: IO[bytes], **parameters: str) -> Any:
+        self._note("put")
+        return super().put(path, stream, **parameters)
+
+    def _note(self, action: str) -> None:
         self.asked.append(action)
         if (action, self.asked.count(action)) == self._breaks_at:
             raise PortalUnreachable("cut off", remedy="again")
-        return super().call(action, data, files)
 
     def writes(self) -> list[str]:
-        return [action for action in self.asked if not action.endswith(("_show", "_list", "_search"))]
+        return [
+            action for action in self.asked if not action.endswith(("_show", "_list", "_search", "_versions", "_state"))
+        ]
 
 
 @pytest.fixture
@@ -72,18 +77,11 @@ def test_what_was_published_can_be_searched_previewed_and_downloaded(
     assert fields["so_ca"]["label_translated"]["en"] == "Cases"
 
 
-def test_rows_come_from_the_parquet_file_where_there_is_one(stack: Stack, client: Client, tmp_path: Path) -> None:
-    entry = dataset("thu-ca", tmp_path, [("'=1+1", 1)])
-    path = tmp_path / "cases.parquet"
-    columns: dict[str, list[Any]] = {"ten": ["=1+1", "", None], "so_ca": [1, 2, None]}
-    pq.write_table(pa.table(columns), path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    file = replace(entry.files["cases.csv"], name="cases.parquet", sha256=sha256, path=path)
-    table = replace(entry.table, rows=3) if entry.table else None
-    publish(client, state(replace(entry, files={**entry.files, "cases.parquet": file}, table=table)))
-    found = [r for r in ask(stack, "package_show", id="thu-ca")["resources"] if r["datastore_active"]]
-    rows = ask(stack, "datastore_search", resource_id=found[0]["id"])["records"]
-    assert [(row["ten"], row["so_ca"]) for row in rows] == [("=1+1", 1), ("", 2), (None, None)]
+def test_the_table_has_every_value_as_the_lake_has_it(stack: Stack, client: Client, tmp_path: Path) -> None:
+    rows = [("=1+1", 1), ("", 2), (None, None)]  # the CSV file says '=1+1, and nothing twice
+    publish(client, state(dataset("thu-ca", tmp_path, rows)))
+    found = table_of(stack, "thu-ca")["records"]
+    assert [(row["ten"], row["so_ca"]) for row in found] == rows
 
 
 def test_nothing_new_writes_nothing(stack: Stack, client: Client, tmp_path: Path) -> None:
@@ -112,13 +110,41 @@ def test_a_changed_title_does_not_touch_the_data(stack: Stack, client: Client, t
     assert ask(stack, "package_show", id="thu-ca")["title"] == "Tên khác"
 
 
+class Stock(Counting):
+    """A publisher to whom the portal looks like any CKAN."""
+
+    def has_extension(self) -> bool:
+        return False
+
+
+def test_a_portal_without_our_extension_is_loaded_in_batches_and_finished_after_a_kill(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    wanted, newer = (state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((3, 1), (2, 2)))
+    publish(Stock(stack), wanted)
+    again = Stock(stack)
+    assert publish(again, wanted) == []
+    assert again.writes() == []
+    with pytest.raises(PortalUnreachable):
+        publish(Stock(stack, ("datastore_upsert", 1)), newer)
+    assert ask(stack, "package_show", id="thu-ca")["kho_version"] == "1"
+    publish(Stock(stack), newer)
+    assert [(row["ten"], row["so_ca"]) for row in table_of(stack, "thu-ca")["records"]] == ROWS[:2]
+    assert changes_for(Stock(stack), newer)[0] == []
+    publish(client, newer)  # the extension comes: what another has filled is loaded once more, and proven
+    assert changes_for(client, newer)[0] == []
+    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    assert (resource["url_type"], resource["url"]) == ("", f"{stack.settings.portal_url}/download/thu-ca/cases.csv")
+
+
 @pytest.mark.parametrize(
     "breaks_at",
     [
         ("resource_create", 1),
-        ("datastore_create", 1),
-        ("datastore_upsert", 1),
-        ("resource_patch", 1),
+        ("put", 1),
+        ("kho_table_replace", 1),
+        ("kho_table_state", 1),
+        ("resource_view_create", 1),
         ("package_patch", 1),
     ],
 )
@@ -138,7 +164,7 @@ def test_a_killed_update_is_not_taken_for_the_new_version(stack: Stack, client: 
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:2], version=2))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(stack, ("datastore_upsert", 1)), newer)
+        publish(Counting(stack, ("kho_table_replace", 1)), newer)
     assert ask(stack, "package_show", id="thu-ca")["kho_version"] == "1"
     publish(client, newer)
     assert table_of(stack, "thu-ca")["total"] == 2

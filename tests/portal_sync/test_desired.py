@@ -16,13 +16,15 @@ WARDS = CONTRACTS["city.provinces"]
 def export(*columns: str) -> Export:
     return Export(
         table="open.provinces",
+        lineage="3f0c",
         version=7,
-        rows=34,
+        content={"rows": 34, "digest": "1", "nulls": dict.fromkeys(columns, 0)},
         key=("province_code",),
         columns=tuple((column, "string") for column in columns),
         periods=("2013", "2011"),
         exported_at="2026-11-22T10:00:00+07:00",
-        files=(ExportedFile(Path("/x/provinces.csv"), "CSV", 10, "ab"),),
+        files=tuple(ExportedFile(Path(f"/x/provinces.{kind.lower()}"), kind, 10, "ab") for kind in ("CSV", "Parquet")),
+        receipt=ExportedFile(Path("/x/manifest.json"), "JSON", 10, "cd"),
     )
 
 
@@ -72,4 +74,4 @@ def test_a_changed_label_changes_the_dictionary_but_not_the_version() -> None:
     assert before
     assert after
     assert before.version == after.version
-    assert before.dictionary != after.dictionary
+    assert before.form != after.form

@@ -11,12 +11,16 @@ def write(folder: Path, version: int) -> None:
     place.mkdir(parents=True)
     manifest = {
         "table": "open.cases",
+        "lineage": "3f0c",
         "version": version,
         "rows": 1,
+        "digest": "1",
+        "nulls": {"name": 0},
         "key": ["name"],
         "columns": [{"name": "name", "type": "string"}],
         "extracts": [{"table": "health.cases", "period": "2017", "sha256": "", "file": ""}],
         "exported_at": "2026-11-22T10:00:00+07:00",
+        "changes": None,
         "files": [{"name": "cases.csv", "format": "CSV", "bytes": 3, "sha256": "00"}],
     }
     (place / "manifest.json").write_text(json.dumps(manifest))

@@ -3,8 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from portal_sync.plan import Action, Change, NotOurs, TooManyRemovals, as_text, check_removals, plan
-from portal_sync.portal import DATASET, GROUP, ORGANISATION, State
+from portal_sync.plan import (
+    Action,
+    Change,
+    NotOurs,
+    PlanChanged,
+    TooManyRemovals,
+    as_json,
+    as_text,
+    check_removals,
+    check_same,
+    plan,
+)
+from portal_sync.portal import DATASET, GROUP, ORGANISATION, Changes, State, Version
 from tests.portal import dataset, listed, state
 
 
@@ -108,3 +119,43 @@ def test_a_long_difference_is_shown_where_it_begins(tmp_path: Path) -> None:
     there = state(dataset("thu-ca", tmp_path, [], grain="a" * 200 + "b"))
     text = as_text(plan(state(dataset("thu-ca", tmp_path, [], grain="a" * 200 + "c")), there), [])
     assert 'aab" → "…a' in text
+
+
+def changed(folder: Path, changes: int) -> tuple[State, State]:
+    """Version 1 of ten rows on the portal, and version 2, to which so many changes lead."""
+    rows = [(f"dòng {number}", number) for number in range(10)]
+    there, wanted = (dataset("thu-ca", folder, rows, version) for version in (1, 2))
+    assert wanted.table
+    known = Changes(1, changes, 0, 0, folder / "changes.parquet")
+    return state(replace(wanted, table=replace(wanted.table, changes=known))), state(there)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_whole", "load"),
+    [
+        (2, True, "+2 ~0 -0 rows, in one transaction"),
+        (3, True, "10 rows, built aside and swapped in"),
+        (2, False, "10 rows, emptied and filled in batches: readers see it grow, nothing is proven"),
+    ],
+)
+def test_a_plan_says_how_a_table_gets_there(tmp_path: Path, changes: int, is_whole: bool, load: str) -> None:  # noqa: FBT001
+    (change,) = plan(*changed(tmp_path, changes), is_whole=is_whole)
+    assert change.load == load
+    assert f"    table: {load}" in as_text([change], [])
+
+
+def test_changes_that_lead_from_another_version_are_of_no_use(tmp_path: Path) -> None:
+    wanted, there = changed(tmp_path, 1)
+    key = (DATASET, "thu-ca")
+    table = there[key].table
+    assert table
+    moved = {**there, key: replace(there[key], table=replace(table, version=Version("thu-ca", 0)))}
+    (change,) = plan(wanted, moved)
+    assert change.load == "10 rows, built aside and swapped in"
+
+
+def test_only_the_plan_that_was_seen_is_done(tmp_path: Path) -> None:
+    changes = plan(state(dataset("thu-ca", tmp_path, [])), {})
+    check_same(changes, as_json(changes) + "\n")
+    with pytest.raises(PlanChanged, match="kho plan"):
+        check_same(changes[1:], as_json(changes))

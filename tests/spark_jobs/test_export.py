@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
         files = {kind: tmp_path / f"{count}.{kind}" for kind in ("csv", "parquet")}
-        assert write_files(batches(count), {"name": "string"}, files) == 5_000 * count
+        assert write_files(batches(count), {"name": "string"}, files).rows == 5_000 * count
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

@@ -11,9 +11,11 @@ from typing import Any
 from ckan import plugins
 from ckan.common import CKANConfig
 from ckan.plugins import toolkit
+from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
-from ckanext_kho import bilingual, rows, texts
+from ckanext_kho import bilingual, files, rows, texts
+from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
 
@@ -22,6 +24,7 @@ class KhoPlugin(plugins.SingletonPlugin):
     """Kho Mở on CKAN."""
 
     plugins.implements(plugins.IConfigurer)
+    plugins.implements(plugins.IConfigurable)
     plugins.implements(plugins.ITranslation)
     plugins.implements(plugins.IActions)
     plugins.implements(plugins.IBlueprint)
@@ -38,6 +41,12 @@ class KhoPlugin(plugins.SingletonPlugin):
         if font.is_dir():
             toolkit.add_public_directory(config, str(font))
 
+    def configure(self, config: CKANConfig) -> None:
+        """Downloads of one version. The DataStore's plugin, which is asked after us, registers its own before this."""
+        DatastoreBackend._backends["postgresql"] = dump.OneVersionBackend  # noqa: SLF001 - the last to register wins
+        DatastoreBackend.set_active_backend(config)
+        DatastoreBackend.get_active_backend().configure(config)
+
     def i18n_directory(self) -> str:
         """Where the compiled texts are."""
         return str(texts.compiled_folder())
@@ -51,12 +60,18 @@ class KhoPlugin(plugins.SingletonPlugin):
         return texts.DOMAIN
 
     def get_actions(self) -> dict[str, Callable[..., Any]]:
-        """Both languages on pages, and a search among rows that knows Vietnamese."""
-        return {**bilingual.ACTIONS, "datastore_search": rows.datastore_search, "status_show": status_show}
+        """Both languages, a search that knows Vietnamese, tables that are loaded whole, files that are found again."""
+        return {
+            **bilingual.ACTIONS,
+            **actions.ACTIONS,
+            **files.ACTIONS,
+            "datastore_search": rows.datastore_search,
+            "status_show": status_show,
+        }
 
     def get_blueprint(self) -> list[Blueprint]:
-        """The table view's questions."""
-        return [rows.rows]
+        """The table view's questions, downloads, files, and rows on their way in."""
+        return [rows.rows, dump.dump, actions.staged_rows, files.files]
 
     def get_helpers(self) -> dict[str, Callable[..., Any]]:
         """Used in templates."""

@@ -1,0 +1,188 @@
+"""Published files: those of a version never change, and the latest are those of the version that the table holds.
+
+    PUT /api/kho/files/<dataset>/<lineage>/<version>/<name>   a publisher brings a file; `sha256` in the address
+    GET /download/<dataset>/<name>                            of the version that is published now
+    GET /download/<dataset>/<lineage>/<version>/<name>        of that version, for ever the same
+
+A version's files are all there before its table is swapped in, and the swap is what makes them the latest: at no moment
+does the portal give a file that does not match its table. Files come with ETag and ranges, and compressed to whoever
+takes them so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+from secrets import token_hex
+from typing import IO, Any
+
+from ckan.plugins import toolkit
+from flask import Blueprint, abort, jsonify, request, send_file
+
+from ckanext_kho.tables import fence
+from ckanext_kho.tables.actions import answer_refusals
+from ckanext_kho.tables.database import reader
+from ckanext_kho.tables.form import Unfit, Version
+
+files = Blueprint("kho_files", __name__)
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # of a path: no way up, nothing hidden
+_COMPRESSED = frozenset({".csv", ".jsonl", ".geojson"})
+_CHUNK = 1 << 20
+RECEIPT = "receipt.json"  # among the files of a version: what it was made of, and what its other files must be
+_YEAR_S = 365 * 86_400
+
+
+@files.route("/api/kho/files/<dataset>/<lineage>/<int:number>/<name>", methods=["PUT"])
+@answer_refusals
+def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
+    """Keep a file of a version. One that is there stays, if it is the same; another is refused."""
+    toolkit.check_access("package_update", {}, {"id": dataset})
+    place = _folder(dataset, Version(lineage, number)) / _safe(name)
+    sha256 = str(request.args["sha256"])
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _receive(request.stream, place, sha256)
+        _remember(sha256, place)
+    elif _sha256_of(place) != sha256:
+        raise Unfit(f"version {number} has another {name} already, and what was published stays as it is")
+    return jsonify(success=True, result={"sha256": sha256})
+
+
+@files.route("/download/<dataset>/<name>")
+def latest(dataset: str, name: str) -> Any:
+    """A file of the version that the dataset's table holds now."""
+    version = _published(dataset)
+    if version is None:
+        abort(404)
+    answer = _send(dataset, version, name)
+    answer.headers["Cache-Control"] = "public, no-cache"  # ask each time; the answer is mostly "as you have it"
+    place = {"dataset": dataset, "lineage": version.lineage, "number": version.number, "name": name}
+    answer.headers["Content-Location"] = toolkit.h.url_for("kho_files.pinned", **place, locale="default")
+    return answer
+
+
+@files.route("/download/<dataset>/<lineage>/<int:number>/<name>")
+def pinned(dataset: str, lineage: str, number: int, name: str) -> Any:
+    """A file of that very version."""
+    answer = _send(dataset, Version(lineage, number), name)
+    answer.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
+    return answer
+
+
+@toolkit.side_effect_free
+def kho_file_find(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a file with this `sha256` was published: of which datasets and versions, the newest last. May be empty."""
+    known = _root() / "sha256" / _safe(str(toolkit.get_or_bust(data_dict, "sha256")))
+    places = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
+    found = []
+    for place in dict.fromkeys(places):
+        dataset, lineage, number, name = place.split("/")
+        try:
+            shown = toolkit.get_action("package_show")(toolkit.fresh_context(context), {"id": dataset})
+        except (toolkit.ObjectNotFound, toolkit.NotAuthorized):
+            continue
+        version = Version(lineage, int(number))
+        named = {"dataset": shown["name"], "lineage": lineage, "number": number}
+        found.append(
+            {
+                "dataset": shown["name"],
+                "title": shown["title"],
+                "version": version.as_dict(),
+                "is_latest": version == _published(dataset),
+                "name": name,
+                "receipt": _address("kho_files.pinned", **named, name=RECEIPT),
+                "latest": _address("kho_files.latest", dataset=shown["name"], name=name),
+            }
+        )
+    return found
+
+
+ACTIONS = {"kho_file_find": kho_file_find}
+
+
+def _address(route: str, **parts: str) -> str:
+    return str(toolkit.h.url_for(route, **parts, qualified=True, locale="default"))
+
+
+def _published(dataset: str) -> Version | None:
+    """The version of the dataset's table, from the database itself."""
+    try:
+        shown = toolkit.get_action("package_show")({}, {"id": dataset})
+    except (toolkit.ObjectNotFound, toolkit.NotAuthorized):
+        abort(404)
+    tables = [resource["id"] for resource in shown["resources"] if resource.get("datastore_active")]
+    with reader() as connection:
+        return next((found for one in tables if (found := fence.version_of(connection, one))), None)
+
+
+def _send(dataset: str, version: Version, name: str) -> Any:
+    try:
+        toolkit.check_access("package_show", {}, {"id": dataset})
+        place = _folder(dataset, version) / _safe(name)
+    except (toolkit.ObjectNotFound, toolkit.NotAuthorized, Unfit):
+        abort(404)
+    if not place.is_file():
+        abort(404)
+    compressed = place.with_name(place.name + ".gz")
+    is_small = "gzip" in request.accept_encodings and "Range" not in request.headers and compressed.is_file()
+    answer = send_file(compressed if is_small else place, download_name=name, as_attachment=True, conditional=True)
+    if is_small:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.vary.add("Accept-Encoding")
+    return answer
+
+
+def _receive(stream: IO[bytes], place: Path, sha256: str) -> None:
+    """Write it aside, and give it its name when it is whole."""
+    part = place.with_name(f".{place.name}.{token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            while chunk := stream.read(_CHUNK):
+                file.write(chunk)
+        if (found := _sha256_of(part)) != sha256:
+            raise Unfit(f"the file was changed or cut on its way: expected sha256 {sha256}, found {found}")
+        if place.suffix in _COMPRESSED:
+            _compress(part, place.with_name(f"{place.name}.gz"))
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _compress(source: Path, target: Path) -> None:
+    fresh = source.with_suffix(".gz")
+    with source.open("rb") as file, gzip.open(fresh, "wb", compresslevel=6) as small:
+        while chunk := file.read(_CHUNK):
+            small.write(chunk)
+    fresh.replace(target)
+
+
+def _remember(sha256: str, place: Path) -> None:
+    """So that whoever has the bytes finds where they come from."""
+    known = _root() / "sha256" / sha256
+    known.parent.mkdir(exist_ok=True)
+    with known.open("a", encoding="utf-8") as file:
+        file.write(f"{place.relative_to(_root() / 'files')}\n")
+
+
+def _folder(dataset: str, version: Version) -> Path:
+    """By the dataset's id, which stays when its name changes."""
+    known = toolkit.get_action("package_show")({"ignore_auth": True}, {"id": dataset})["id"]
+    return _root() / "files" / known / _safe(version.lineage) / str(version.number)
+
+
+def _root() -> Path:
+    return Path(toolkit.config["ckan.storage_path"]) / "kho"
+
+
+def _safe(name: str) -> str:
+    if not _PART.fullmatch(name):
+        raise Unfit(f"{name!r} is no name of a file here: letters of ASCII, digits, `_`, `-` and `.`")
+    return name
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

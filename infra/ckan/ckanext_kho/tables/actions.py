@@ -1,0 +1,201 @@
+"""The actions by which a publisher loads a table: authorised like `datastore_upsert`.
+
+Rows come first, to PUT /api/kho/tables/<resource id>/staged, as CSV; then `kho_table_replace` or `kho_table_patch`
+makes of them the table's next version. `kho_table_load` says how far that is, `kho_table_state` what the database holds
+of a table, `kho_table_versions` what it holds of all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ckan.lib import jobs
+from ckan.plugins import toolkit
+from flask import Blueprint, jsonify, request
+
+from ckanext_kho.tables import fence, staging
+from ckanext_kho.tables.database import Busy, is_held, reader, writer
+from ckanext_kho.tables.fence import Moved
+from ckanext_kho.tables.form import Load, Unfit, read_load, read_version
+from ckanext_kho.tables.patch import Changes, patch
+from ckanext_kho.tables.replace import Occupied, put_back, replace
+from ckanext_kho.tables.state import measure, versions
+
+Dict = dict[str, Any]
+
+AT_ONCE = 50_000  # rows that are built within the request, in a second or two; more go to the worker of jobs
+_JOB_SECONDS = 3600
+
+staged_rows = Blueprint("kho_tables", __name__)
+
+
+def answer_refusals(route: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a route of ours say what is wrong as CKAN's actions do."""
+
+    @functools.wraps(route)
+    def answered(*arguments: Any, **named: Any) -> Any:
+        try:
+            with _refusals():
+                return route(*arguments, **named)
+        except toolkit.NotAuthorized as error:
+            return _error(403, "Authorization Error", str(error))
+        except toolkit.ObjectNotFound as error:
+            return _error(404, "Not Found Error", str(error))
+        except toolkit.ValidationError as error:
+            return _error(409, "Validation Error", error.error_dict)
+        except (KeyError, ValueError) as error:
+            return _error(409, "Validation Error", {"address": [f"{type(error).__name__}: {error}"]})
+
+    return answered
+
+
+@staged_rows.route("/api/kho/tables/<resource_id>/staged", methods=["PUT"])
+@answer_refusals
+def put_staged(resource_id: str) -> Any:
+    """Take rows as they stream in. `columns` (JSON) and `sha256` of the body stand in the address."""
+    _allow({}, resource_id)
+    with writer(resource_id) as connection:
+        columns = staging.read_staged(json.loads(request.args["columns"]))
+        staged, count = staging.stage(connection, resource_id, columns, request.stream, request.args["sha256"])
+    return jsonify(success=True, result={"staged": staged, "rows": count})
+
+
+def kho_table_replace(context: Any, data_dict: Dict) -> Dict:
+    """Make what was staged the table: at once if it is small, else by a job.
+
+    `resource_id`, `staged`, `rows`, `fields`, `key`, `version` and `replaces` ({"lineage", "version"}, or nothing).
+    """
+    resource = _resource(context, data_dict)
+    with _refusals(), writer(resource) as connection:
+        load = read_load(resource, data_dict)
+        is_small = int(data_dict["rows"]) <= AT_ONCE
+        if is_small:
+            replace(connection, load)
+        else:
+            fence.require(connection, load)
+            staging.tell(connection, load.staged, stage="queued")
+    if is_small:
+        _activate(context["user"], resource)
+    else:
+        jobs.enqueue(replace_in_background, [load, context["user"]], rq_kwargs={"timeout": _JOB_SECONDS})
+    return {"done": is_small}
+
+
+def replace_in_background(load: Load, user: str) -> None:
+    """The same in a process of its own. What goes wrong is written on the staged table, where the publisher reads."""
+    try:
+        with writer(load.resource) as connection:
+            try:
+                replace(connection, load)
+            except (Unfit, Moved, Occupied) as error:
+                staging.tell(connection, load.staged, stage="failed", error=str(error))
+                return
+    except Busy:
+        return  # a later load is at work, and has dropped what this one staged
+    _activate(user, load.resource)
+
+
+def kho_table_patch(context: Any, data_dict: Dict) -> Dict:
+    """Bring the staged changes into the table.
+
+    As `kho_table_replace`, with `inserted`, `updated` and `deleted` rows as they must be counted.
+    """
+    resource = _resource(context, data_dict)
+    with _refusals(), writer(resource) as connection:
+        expected = Changes(*(int(data_dict[name]) for name in ("inserted", "updated", "deleted")))
+        patch(connection, read_load(resource, data_dict), expected)
+    return {"done": True}
+
+
+def kho_table_put_back(context: Any, data_dict: Dict) -> Dict:
+    """Undo a replacement by `version`: the table before it, which held `replaces`, takes its place again."""
+    resource = _resource(context, data_dict)
+    with _refusals(), writer(resource) as connection:
+        version = read_version(data_dict["version"])
+        if version is None:
+            raise Unfit("say which version is to go")
+        put_back(connection, resource, version, read_version(data_dict["replaces"]))
+    return {"done": True}
+
+
+@toolkit.side_effect_free
+def kho_table_load(context: Any, data_dict: Dict) -> Dict:
+    """How far the load of what was staged is; `stage` is "over" once it has ended or another has begun.
+
+    `at_work` tells whether somebody has hold of the table: a load that nobody works at was killed.
+    """
+    resource = _resource(context, data_dict)
+    with reader() as connection:
+        told = staging.told(connection, data_dict["staged"]) or {"stage": "over"}
+        return {**told, "at_work": is_held(connection, resource)}
+
+
+@toolkit.side_effect_free
+def kho_table_state(context: Any, data_dict: Dict) -> Dict:
+    """Version, rows, nulls by column, digest and dictionary of a table, counted now; for whoever may read it."""
+    resource = str(toolkit.get_or_bust(data_dict, "resource_id"))
+    toolkit.check_access("datastore_info", context, {"resource_id": resource})
+    with reader() as connection:
+        found = measure(connection, resource)
+    if found is None:
+        raise toolkit.ObjectNotFound(f"resource {resource} has no table")
+    return found
+
+
+@toolkit.side_effect_free
+def kho_table_versions(context: Any, data_dict: Dict) -> Dict:  # noqa: ARG001 - CKAN's signature
+    """Version and form of every table, by resource."""
+    with reader() as connection:
+        return versions(connection)
+
+
+ACTIONS = {
+    "kho_table_replace": kho_table_replace,
+    "kho_table_patch": kho_table_patch,
+    "kho_table_put_back": kho_table_put_back,
+    "kho_table_load": kho_table_load,
+    "kho_table_state": kho_table_state,
+    "kho_table_versions": kho_table_versions,
+}
+
+
+def _resource(context: Any, data_dict: Dict) -> str:
+    resource = str(toolkit.get_or_bust(data_dict, "resource_id"))
+    _allow(context, resource)
+    return resource
+
+
+def _allow(context: Any, resource: str) -> None:
+    toolkit.get_action("resource_show")(toolkit.fresh_context(context), {"id": resource})
+    toolkit.check_access("datastore_upsert", context, {"resource_id": resource})
+
+
+def _activate(user: str, resource: str) -> None:
+    """Tell CKAN that the resource has a table, as `datastore_create` would. By the publisher: a draft stays one."""
+    shown = toolkit.get_action("resource_show")({"user": user}, {"id": resource})
+    if not shown.get("datastore_active"):
+        toolkit.get_action("resource_patch")({"user": user}, {"id": resource, "datastore_active": True})
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a load can be refused for, as CKAN says it: status 409 and the field."""
+    try:
+        yield
+    except Busy as error:
+        raise toolkit.ValidationError({"busy": ["another load of this table is at work: try again later"]}) from error
+    except Unfit as error:
+        raise toolkit.ValidationError({"rows": [str(error)]}) from error
+    except Moved as error:
+        raise toolkit.ValidationError({"moved": [str(error)]}) from error
+    except Occupied as error:
+        raise toolkit.ValidationError({"busy": [str(error)]}) from error
+
+
+def _error(status: int, kind: str, what: Any) -> Any:
+    said = what if isinstance(what, dict) else {"message": what}
+    return jsonify(success=False, error={"__type": kind, **said}), status

@@ -1,0 +1,81 @@
+"""A connection of our own to the DataStore's database, and one writer per table.
+
+CKAN's pool is not used: what is built here takes minutes, outside of transactions, under a lock that belongs to the
+connection. If its process is killed, PostgreSQL ends the connection and with it the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from ckan.plugins import toolkit
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - the class is named like a module
+
+
+class Busy(Exception):
+    """Another load of the same table is at work."""
+
+
+@contextmanager
+def writer(resource: str) -> Iterator[Connection]:
+    """A connection in autocommit, as the tables' owner, that alone may load `resource`. Raises Busy."""
+    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
+    try:
+        opened.autocommit = True
+        if not value(opened, "select pg_try_advisory_lock(hashtextextended(%s, 0))", resource):
+            raise Busy(resource)
+        if value(opened, "select has_parameter_privilege('deadlock_timeout', 'set')"):
+            # Before a load's patience ends: only then does an autovacuum that holds the table give way to it.
+            rows(opened, "set deadlock_timeout = '50ms'")
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def reader() -> Iterator[Connection]:
+    """A connection that sees one state of the database and changes nothing."""
+    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
+    try:
+        opened.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        yield opened
+    finally:
+        opened.close()
+
+
+def is_held(connection: Connection, resource: str) -> bool:
+    """Whether somebody loads `resource` now."""
+    found = value(
+        connection,
+        "select exists (select from pg_locks where locktype = 'advisory' and granted"
+        " and (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0))",
+        resource,
+    )
+    return bool(found)
+
+
+def rows(connection: Connection, query: str | sql.Composable, *parameters: Any) -> list[tuple[Any, ...]]:
+    """All rows of an answer; none for what answers with none."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def value(connection: Connection, query: str | sql.Composable, *parameters: Any) -> Any:
+    """The first value of an answer, None if there is none."""
+    found = rows(connection, query, *parameters)
+    return found[0][0] if found else None
+
+
+def table(name: str) -> sql.Composed:
+    """A table by its name. The schema is said, as a name alone is looked for in a list of places."""
+    return sql.SQL("public.{}").format(sql.Identifier(name))
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Whether there is such a table."""
+    return value(connection, "select to_regclass(%s)", f'public."{name}"') is not None

@@ -1,0 +1,215 @@
+"""A staged table takes the place of a resource's: built aside, then swapped in between two readers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from ckanext_kho.tables import fence, names, staging, text
+from ckanext_kho.tables.database import exists, rows, table, value
+from ckanext_kho.tables.form import Form, Load, Unfit, Version
+
+# Readers wait behind whoever waits for the table: for no longer than this, then they go first and it tries again.
+LOCK_TIMEOUT = "200ms"
+_PAUSE_S = 0.5
+_TRIES = 240  # of two minutes: a long search or an autovacuum may hold the table meanwhile
+
+
+class Occupied(Exception):
+    """Readers did not let go of the table for minutes."""
+
+
+def replace(connection: Connection, load: Load) -> None:
+    """Build, then swap. Raises Unfit or Moved, and leaves the table as it was."""
+    fence.require(connection, load)  # once more under the lock; here it saves the work
+    staging.require(connection, load.staged, load.form.columns)
+    total = build(connection, load)
+    in_a_moment(connection, lambda: _swap(connection, load, total))
+    rows(connection, sql.SQL("drop table {}").format(table(load.staged)))
+
+
+def build(connection: Connection, load: Load) -> int:
+    """Make `_new_<resource>` all that the DataStore expects of a table, from what was staged. Returns the rows."""
+    resource, staged, form = load.resource, load.staged, load.form
+    new = names.NEW + resource
+    for left in (names.OLD + resource, new):  # dropped here: in the swap it would cost readers a second
+        rows(connection, sql.SQL("drop table if exists {}").format(table(left)))
+    rows(connection, "set maintenance_work_mem = '256MB'")
+    staging.tell(connection, staged, stage="words")
+    listed = sql.SQL(", ").join(sql.Identifier(column.name) for column in form.columns)
+    fill = sql.SQL("create table {} as select _id, {} as _full_text, {} from {} as staged")
+    rows(connection, fill.format(table(new), text.words(form.columns, "staged"), listed, table(staged)))
+    staging.tell(connection, staged, stage="indexes")
+    _number(connection, new)
+    _index(connection, resource, new, form)
+    for column in form.columns:
+        comment = sql.SQL("comment on column {}.{} is {}")
+        rows(connection, comment.format(table(new), sql.Identifier(column.name), sql.Literal(column.comment)))
+    _inherit(connection, resource, new)
+    rows(connection, sql.SQL("vacuum (analyze) {}").format(table(new)))
+    staging.tell(connection, staged, stage="built")
+    return _count(connection, new)
+
+
+def _number(connection: Connection, new: str) -> None:
+    """`_id` as CKAN has it: a serial that goes on after the last row."""
+    last = value(connection, sql.SQL("select coalesce(max(_id), 0) from {}").format(table(new)))
+    sequence = names.sequence(new)
+    for statement in (
+        "create sequence {sequence} as integer owned by {new}._id",
+        "alter table {new} alter column _id set default nextval({quoted})",
+        "alter table {new} add constraint {primary} primary key (_id)",
+    ):
+        filled = sql.SQL(statement).format(
+            sequence=table(sequence),
+            new=table(new),
+            quoted=sql.Literal(f'public."{sequence}"'),
+            primary=sql.Identifier(names.primary(new)),
+        )
+        rows(connection, filled)
+    rows(connection, "select setval(%s, %s, true)", f'public."{sequence}"', max(last, 1))
+
+
+def _index(connection: Connection, resource: str, new: str, form: Form) -> None:
+    full_text, key = names.full_text_index(resource), names.key_index(resource, form.key)
+    rows(
+        connection,
+        sql.SQL("create index {} on {} using gin (_full_text)").format(
+            sql.Identifier(names.NEW + full_text), table(new)
+        ),
+    )
+    listed = sql.SQL(", ").join(sql.Identifier(name) for name in form.key)
+    unique = sql.SQL("create unique index {} on {} ({})")
+    try:
+        rows(connection, unique.format(sql.Identifier(names.NEW + key), table(new), listed))
+    except psycopg2.IntegrityError as error:
+        raise Unfit(f"the key {', '.join(form.key)} is not unique: {error}") from error
+
+
+def _inherit(connection: Connection, resource: str, new: str) -> None:
+    """Triggers and rights of the table that is there; of a first one, CKAN's trigger and the database's rights."""
+    if not exists(connection, resource):
+        rows(
+            connection,
+            sql.SQL(
+                "create trigger zfulltext before insert or update on {} for each row"
+                " execute procedure populate_full_text_trigger()"
+            ).format(table(new)),
+        )
+        return
+    regclass = f'public."{resource}"'
+    for (definition,) in rows(
+        connection,
+        "select pg_get_triggerdef(oid) from pg_trigger where tgrelid = %s::regclass and not tgisinternal",
+        regclass,
+    ):
+        before, _, after = definition.partition(f' ON public."{resource}" ')
+        rows(connection, f'{before} ON public."{new}" {after}')
+    own = "select grantee::regrole::text, privilege_type from pg_class, aclexplode(relacl) where oid = %s::regclass"
+    had, has = (set(rows(connection, own + " and grantee <> relowner", name)) for name in (regclass, f'public."{new}"'))
+    for verb, preposition, rights in (("grant", "to", had - has), ("revoke", "from", has - had)):
+        for role, right in sorted(rights):
+            rows(connection, f'{verb} {right} on public."{new}" {preposition} {role}')
+
+
+def put_back(connection: Connection, resource: str, version: Version, replaces: Version | None) -> None:
+    """Undo a swap: the table before takes the place of `version` again. Raises Moved if either is not there."""
+    new, old = names.NEW + resource, names.OLD + resource
+    if not exists(connection, old) or fence.version_of(connection, old) != replaces:
+        raise fence.Moved("the table before is not kept any more")
+    total = _count(connection, old)
+
+    def work() -> None:
+        _lock(connection, resource)
+        fence.require_version(connection, resource, version)
+        _change_places(connection, resource, old, new)
+        keep_count(connection, resource, total)
+
+    in_a_moment(connection, work)
+    rows(connection, sql.SQL("drop table {}").format(table(new)))
+
+
+def _swap(connection: Connection, load: Load, total: int) -> None:
+    """The table that was becomes `_old_`, `_new_` takes its name. Inside a transaction."""
+    _lock(connection, load.resource)
+    fence.require(connection, load)
+    _change_places(connection, load.resource, names.NEW + load.resource, names.OLD + load.resource)
+    fence.mark(connection, load.resource, load.version)
+    keep_count(connection, load.resource, total)
+
+
+def _aliases(connection: Connection, resource: str) -> list[str]:
+    return [name for (name,) in rows(connection, 'select name from "_table_metadata" where alias_of = %s', resource)]
+
+
+def _lock(connection: Connection, resource: str) -> None:
+    """The table, if there is one, and its aliases: from now on readers wait."""
+    if exists(connection, resource):
+        locked = sql.SQL(", ").join(table(name) for name in [*_aliases(connection, resource), resource])
+        rows(connection, sql.SQL("lock table {} in access exclusive mode").format(locked))
+
+
+def _change_places(connection: Connection, resource: str, comes: str, goes: str) -> None:
+    """`comes` takes the table's name, which takes the name `goes`."""
+    aliases = _aliases(connection, resource)
+    for alias in aliases:
+        rows(connection, sql.SQL("drop view {}").format(table(alias)))
+    if exists(connection, resource):
+        _rename(connection, resource, goes)
+    _rename(connection, comes, resource)
+    for alias in aliases:
+        rows(connection, sql.SQL("create view {} as select * from {}").format(table(alias), table(resource)))
+
+
+def _rename(connection: Connection, before: str, after: str) -> None:
+    """A table with its indexes and its sequence: a name of theirs is used once in a schema."""
+    indexes = rows(
+        connection,
+        "select relname from pg_class join pg_index on oid = indexrelid where indrelid = to_regclass(%s)",
+        f'public."{before}"',
+    )
+    for (name,) in indexes:
+        fresh = names.alongside(name, after)
+        rows(connection, sql.SQL("alter index {} rename to {}").format(table(name), sql.Identifier(fresh)))
+    sequence = sql.SQL("alter sequence if exists {} rename to {}")
+    rows(connection, sequence.format(table(names.sequence(before)), sql.Identifier(names.sequence(after))))
+    rows(connection, sql.SQL("alter table {} rename to {}").format(table(before), sql.Identifier(after)))
+
+
+def _count(connection: Connection, name: str) -> int:
+    return int(value(connection, sql.SQL("select count(*) from {}").format(table(name))))
+
+
+def keep_count(connection: Connection, resource: str, total: int) -> None:
+    """Tell CKAN how many rows there are: it would count on a second connection, behind whoever waits for the table."""
+    rows(
+        connection,
+        "insert into _table_stats values (%s, jsonb_build_object('rows', %s::bigint)) on conflict (resource_id)"
+        " do update set stats = _table_stats.stats || excluded.stats",
+        resource,
+        total,
+    )
+
+
+def in_a_moment(connection: Connection, work: Callable[[], None]) -> None:
+    """Do it in a transaction that gives way to readers and tries again. Raises Occupied."""
+    for _ in range(_TRIES):
+        rows(connection, "begin")
+        try:
+            rows(connection, "set local lock_timeout = %s", LOCK_TIMEOUT)
+            work()
+            rows(connection, "commit")
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            rows(connection, "rollback")
+            time.sleep(_PAUSE_S)
+        except BaseException:
+            if not connection.closed:
+                rows(connection, "rollback")
+            raise
+        else:
+            return
+    raise Occupied("readers did not let go of the table for two minutes; it stays as it was")

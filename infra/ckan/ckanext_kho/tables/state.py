@@ -1,0 +1,65 @@
+"""What the database holds: of one table, counted (`kho_table_state`); of all, as its catalogue says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from ckanext_kho.tables import fence, text
+from ckanext_kho.tables.database import exists, rows, table
+from ckanext_kho.tables.form import Column, Version
+
+
+def columns_of(connection: Connection, resource: str) -> list[tuple[Column, str]]:
+    """The table's columns, and the comment of each as it stands there."""
+    found = rows(
+        connection,
+        "select attname, typname, coalesce(col_description(attrelid, attnum), '') from pg_attribute"
+        " join pg_type on pg_type.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
+        r" and not attisdropped and attname not like '\_%%' order by attnum",
+        f'public."{resource}"',
+    )
+    return [(Column(name, kind, {}), comment) for name, kind, comment in found]
+
+
+def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
+    """Version, rows, nulls by column, the digest of all rows and the dictionary; None if there is no such table."""
+    if not exists(connection, resource):
+        return None
+    # held, the name goes on meaning this table: a swap waits for the answer
+    rows(connection, sql.SQL("lock table {} in access share mode").format(table(resource)))
+    described = columns_of(connection, resource)
+    columns = [column for column, _ in described]
+    counts = [sql.SQL("count(*)")]
+    counts += [sql.SQL("count(*) - count({})").format(sql.Identifier(column.name)) for column in columns]
+    query = sql.SQL("select coalesce(sum({}), 0)::text, {} from {}")
+    digest, total, *nulls = rows(
+        connection, query.format(text.digested(columns), sql.SQL(", ").join(counts), table(resource))
+    )[0]
+    version = fence.version_of(connection, resource)
+    return {
+        "version": _as_dict(version),
+        "rows": total,
+        "digest": digest,
+        "nulls": dict(zip((column.name for column in columns), nulls, strict=True)),
+        "fields": [{"id": column.name, "type": column.type, "comment": comment} for column, comment in described],
+    }
+
+
+def versions(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Of every table: the version it holds, if we filled it, and a digest of its columns and dictionary."""
+    found = rows(
+        connection,
+        "select relname, obj_description(pg_class.oid, 'pg_class'), md5(string_agg(attname || ' ' || typname || ' '"
+        " || coalesce(col_description(attrelid, attnum), ''), e'\n' order by attnum)"
+        r" filter (where attname not like '\_%')) from pg_class join pg_attribute on attrelid = pg_class.oid"
+        " join pg_type on pg_type.oid = atttypid where relnamespace = 'public'::regnamespace and relkind = 'r'"
+        r" and relname not like '\_%' and attnum > 0 and not attisdropped group by pg_class.oid, relname",
+    )
+    return {name: {"version": _as_dict(fence.read(comment)), "form": form} for name, comment, form in found}
+
+
+def _as_dict(version: Version | None) -> dict[str, Any] | None:
+    return version.as_dict() if version else None

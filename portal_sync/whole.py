@@ -1,0 +1,263 @@
+"""Files and table of a dataset by the portal's extension: a reader sees the version before or the version after.
+
+The files go up first, to addresses of their version. The rows go up as one stream and are built beside the table that
+is read; then the two change places, and with that moment the files of the version become the latest. If the portal
+holds the version before and little has changed, only the changes go up, into one transaction. What the public then
+gets, the table and every file, is asked for and compared with the export's manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+from portal_sync import plain
+from portal_sync.client import Client, PortalRefused
+from portal_sync.portal import Changes, Entry, File, Table, Version, opened, patch_for
+from portal_sync.view import ensure_view
+from quality.refusal import Refusal
+
+_POLL_S = 0.3
+_TRIES = 3  # a worker that is killed takes its job with it; what was staged is still there
+_QUEUED_S = 60  # then the job is taken for lost: a worker that is restarted begins within seconds
+_STUCK_S = 1800  # the longest that one stage may take
+
+
+class LoadFailed(Refusal):
+    """The portal could not make a table of what was sent."""
+
+
+class NotProven(Refusal):
+    """The portal's table is not what the manifest says."""
+
+
+def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any], held: Table | None) -> str:
+    """Files, table, proof. `resources`: those that are there, by file name; `held`: what the plan found."""
+    table = entry.table
+    if table is None or table.version is None:
+        raise AssertionError(entry.name)
+    is_new = held is None or held.version != table.version
+    wanted = {name: _described(client, entry.name, file) for name, file in sorted(entry.files.items())}
+    for name, described in wanted.items():
+        if is_new or name not in resources or resources[name].get("hash") != described["hash"]:
+            _bring(client, entry.name, table.version, entry.files[name])
+        if name not in resources:
+            resources[name] = client.call("resource_create", {"package_id": dataset, **described})
+
+    def prove_files() -> None:
+        for file in entry.files.values():
+            _prove_file(client, entry.name, file)
+
+    resource = resources[table.file]["id"]
+    done = load(client, resource, table, held, prove_files)
+    for name, described in wanted.items():
+        if any((resources[name].get(field) or "") != value for field, value in described.items()):
+            client.call("resource_patch", {"id": resources[name]["id"], **described})
+    ensure_view(client, resource)
+    return done and f", {done}"
+
+
+def load(
+    client: Client, resource: str, table: Table, held: Table | None, prove_files: Callable[[], None] = lambda: None
+) -> str:
+    """Bring the table to its version, unless it is another by now than the plan found (`held`), and prove it.
+
+    Says what was done. A swap that cannot be proven does not stay: the version before comes back, and with it its
+    files. What was patched, or there already, is built anew: somebody has edited it.
+    """
+
+    def proven() -> None:
+        prove(client, resource, table)
+        prove_files()
+
+    replaces = held.version if held else None
+    if held and held.version == table.version:
+        done = ""
+        if held.form != table.form:
+            plain.describe(client, resource, table)
+    else:
+        done = _patch_if_cheaper(client, resource, table, held)
+    if done or (held and held.version == table.version):
+        try:
+            proven()
+        except NotProven as refusal:
+            print(f"kho: {resource} is built anew: {refusal.what}", file=sys.stderr)
+            replaces = table.version
+        else:
+            return done
+    _replace(client, resource, table, replaces)
+    try:
+        proven()
+    except NotProven:
+        asked = {"resource_id": resource, "version": _as_dict(table.version), "replaces": _as_dict(replaces)}
+        with contextlib.suppress(PortalRefused):  # there was none before: then the dataset is still a draft
+            client.call("kho_table_put_back", asked)
+        raise
+    return f"{table.content['rows']:,} rows"
+
+
+def _described(client: Client, dataset: str, file: File) -> dict[str, Any]:
+    """What its resource says of a file. The address is that of the latest, and never changes."""
+    url = f"{client.url}/download/{dataset}/{file.name}"
+    return {**file.fields, "kho_file": file.name, "hash": file.sha256, "size": file.size, "url": url, "url_type": ""}
+
+
+def _bring(client: Client, dataset: str, version: Version, file: File) -> None:
+    """To where the files of that version are; nobody is led there before its table is swapped in."""
+    with file.opened() as stream:
+        path = f"api/kho/files/{dataset}/{version.lineage}/{version.number}/{file.name}"
+        client.put(path, stream, sha256=file.sha256)
+
+
+def _patch_if_cheaper(client: Client, resource: str, table: Table, held: Table | None) -> str:
+    """What was done; nothing if the table has to be replaced."""
+    changes = patch_for(table, held)
+    if changes is None or held is None:
+        return ""
+    try:
+        _patch(client, resource, table, changes, held.version)
+    except PortalRefused as refusal:  # of a table that somebody has edited, the changes do not count up
+        print(f"kho: {resource} is not patched: {refusal.found}", file=sys.stderr)
+        return ""
+    return f"{changes.rows:,} rows changed"
+
+
+def _prove_file(client: Client, dataset: str, file: File) -> None:
+    """What a citizen downloads is the file of the manifest. Raises NotProven."""
+    found = client.sha256(f"download/{dataset}/{file.name}")
+    if found != file.sha256:
+        raise NotProven(
+            "a file that the portal gives is not what was exported",
+            where=f"{client.url}/download/{dataset}/{file.name}",
+            expected=f"sha256 {file.sha256}",
+            found=found,
+            remedy="run `kho apply` again; if this comes back, see `kho logs portal`",
+        )
+
+
+def prove(client: Client, resource: str, table: Table) -> None:
+    """What the portal's database holds is what the manifest says. Raises NotProven."""
+    held = client.call("kho_table_state", {"resource_id": resource})
+    expected = {**table.content, "version": _as_dict(table.version)}
+    found = {**{name: held[name] for name in table.content}, "version": held["version"]}
+    differing = [name for name in expected if expected[name] != found[name]]
+    if differing:
+        raise NotProven(
+            "the portal's table is not what was exported",
+            where=f"DataStore table {resource}",
+            expected=", ".join(f"{name} {expected[name]}" for name in differing),
+            found=", ".join(f"{name} {found[name]}" for name in differing),
+            remedy="run `kho apply` again: it loads the table anew; if this comes back, see `kho logs portal`",
+        )
+
+
+def _replace(client: Client, resource: str, table: Table, replaces: Version | None) -> None:
+    asked = _stage(client, resource, table, replaces, table.parquet())
+    for _ in range(_TRIES):
+        if client.call("kho_table_replace", asked)["done"] or _is_over(client, asked):
+            return
+
+
+def _patch(client: Client, resource: str, table: Table, changes: Changes, replaces: Version | None) -> None:
+    asked = _stage(client, resource, table, replaces, opened(changes.path), is_patch=True)
+    counts = {"inserted": changes.inserted, "updated": changes.updated, "deleted": changes.deleted}
+    client.call("kho_table_patch", {**asked, **counts})
+
+
+def _stage(
+    client: Client, resource: str, table: Table, replaces: Version | None, rows: Any, *, is_patch: bool = False
+) -> dict[str, Any]:
+    """Send the rows up; what a load of them is then asked with."""
+    fields = [{"id": column.name, "type": column.type} for column in table.columns]
+    columns = [*([{"id": "_op", "type": "text"}] if is_patch else []), *fields]
+    with tempfile.TemporaryFile() as stream:
+        sha256 = _write_rows(rows, stream)
+        path = f"api/kho/tables/{resource}/staged"
+        staged: dict[str, Any] = client.put(path, stream, columns=json.dumps(columns), sha256=sha256)
+    return {
+        **staged,
+        "resource_id": resource,
+        "fields": [{**one, "info": column.info} for one, column in zip(fields, table.columns, strict=True)],
+        "key": list(table.key),
+        "version": _as_dict(table.version),
+        "replaces": _as_dict(replaces),
+    }
+
+
+def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
+    """Wait for the job. False if it was lost, and has to be asked for again. Raises LoadFailed."""
+    stage, since = "", time.monotonic()
+    while True:
+        told = client.call("kho_table_load", {name: asked[name] for name in ("resource_id", "staged")})
+        if told["stage"] == "over":
+            return True
+        if told["stage"] == "failed":
+            raise LoadFailed(
+                "the portal could not make a table of what was sent",
+                where=f"DataStore table {asked['resource_id']}",
+                found=told["error"],
+                remedy="`kho apply` tries again; if the portal moved meanwhile, `kho plan` shows how",
+            )
+        if told["stage"] != stage:
+            stage, since = told["stage"], time.monotonic()
+        waited = time.monotonic() - since
+        if not told["at_work"] and (stage != "queued" or waited > _QUEUED_S):
+            return False
+        if waited > _STUCK_S:
+            raise LoadFailed(
+                "the portal does not get on with a table",
+                where=f"DataStore table {asked['resource_id']}",
+                found=f"{stage} for {waited:.0f} s",
+                remedy="see `kho logs portal-jobs`; `kho apply` begins anew",
+            )
+        time.sleep(_POLL_S)
+
+
+def _write_rows(rows: Any, stream: IO[bytes]) -> str:
+    """The rows as PostgreSQL's CSV, where nothing is null and `""` is an empty text; their sha256."""
+    import pyarrow as pa  # noqa: PLC0415 - a plan that loads nothing need not wait for it
+    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.csv  # noqa: PLC0415
+
+    local: Any = pc.local_timestamp
+    sink: Any = stream
+    names = ["_op" if name == "_change" else name for name in rows.schema_arrow.names]
+    schema = pa.schema([(name, _without_zone(kind)) for name, kind in zip(names, rows.schema_arrow.types, strict=True)])
+    with pyarrow.csv.CSVWriter(sink, schema) as writer:
+        for batch in map(_operations, rows.iter_batches()):
+            columns = [local(one) if _without_zone(one.type) != one.type else one for one in batch.columns]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+    sink.seek(0)
+    sha256 = hashlib.file_digest(sink, "sha256").hexdigest()
+    sink.seek(0)
+    return sha256
+
+
+def _operations(batch: Any) -> Any:
+    """Changes as a patch has them: what a row was before is told to the public, not to the table. Rows as they are."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute  # noqa: PLC0415
+
+    compute: Any = pyarrow.compute
+    if "_change" not in batch.schema.names:
+        return batch
+    kept = batch.filter(compute.not_equal(batch["_change"], "update_preimage"))
+    names = {"delete": "delete", "insert": "upsert", "update_postimage": "upsert"}
+    operations = pa.array([names[kind] for kind in kept["_change"].to_pylist()], pa.string())
+    return kept.set_column(kept.schema.get_field_index("_change"), "_change", operations)
+
+
+def _without_zone(kind: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+
+
+def _as_dict(version: Version | None) -> dict[str, Any] | None:
+    return {"lineage": version.lineage, "version": version.number} if version else None
