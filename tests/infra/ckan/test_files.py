@@ -3,16 +3,19 @@
 import gzip
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
 from portal_sync.client import Client, PortalRefused, TokenRefused
-from tests.portal import ask, dataset, lineage_of, publish, publisher, state
+from portal_sync.portal import File
+from tests.portal import ask, dataset, lineage_of, page, publish, publisher, state
 from tests.stack import Stack
 
 NAME = "thu-tep"
@@ -68,6 +71,24 @@ def test_a_browser_asks_for_parts_for_news_and_for_fewer_bytes(stack: Stack, cli
     assert small.headers["ETag"] != whole.headers["ETag"]
     assert "Accept-Encoding" in small.headers["Vary"]
     assert gzip.decompress(small.raw.read()) == content
+
+
+def test_every_file_is_offered_as_a_download_whether_it_can_be_looked_at_or_not(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    entry = dataset(NAME, tmp_path, [("một", 1)])
+    path = tmp_path / "other.json"
+    path.write_bytes(b"{}")
+    other = File("other.json", hashlib.sha256(b"{}").hexdigest(), entry.files["cases.csv"].fields, path, 2)
+    publish(client, state(replace(entry, files={**entry.files, "other.json": other})))
+    addresses = {resource["id"]: resource["url"] for resource in ask(stack, "package_show", id=NAME)["resources"]}
+    assert len(addresses) == 2
+    of_dataset = page(stack, f"/en/dataset/{NAME}")
+    for resource, url in addresses.items():
+        for shown in (of_dataset, page(stack, f"/en/dataset/{NAME}/resource/{resource}")):
+            (label,) = set(re.findall(rf'href="{url}"><i class="fa fa-arrow-circle-down"></i> ([^<]+)</a>', shown))
+            assert label == "Download"
+            assert "Go to resource" not in shown
 
 
 @pytest.mark.parametrize("path", ["khong-co.csv", ".cases.csv.part", "%2e%2e/x", "x/1/cases.csv", "x/9/..%2f..%2fx"])
