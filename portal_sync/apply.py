@@ -6,6 +6,7 @@ is a draft until then. So what a killed run left is different from what is wante
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Mapping
@@ -122,11 +123,13 @@ def _verify(file: File) -> None:
 
 
 def _remove_dataset(client: Client, name: str) -> str:
-    """Its tables, its files, then itself (CKAN keeps the name of what is gone)."""
+    """Its tables, its files, then itself (CKAN keeps the name of what is gone). A killed run may have begun with it."""
     found = client.call("package_show", {"id": name})
     for resource in found["resources"]:
         if resource.get("datastore_active"):
-            client.call("datastore_delete", {"resource_id": resource["id"], "force": True})
-        client.call("resource_delete", {"id": resource["id"]})
+            with contextlib.suppress(Missing):
+                client.call("datastore_delete", {"resource_id": resource["id"], "force": True})
+        with contextlib.suppress(Missing):
+            client.call("resource_delete", {"id": resource["id"]})
     client.call("package_delete", {"id": name})
     return "removed"

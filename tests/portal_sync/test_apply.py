@@ -183,6 +183,15 @@ def test_what_is_removed_is_gone_and_can_come_back(stack: Stack, client: Client,
     assert table_of(stack, "thu-ca")["total"] == 3
 
 
+def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(stack: Stack, client: Client, tmp_path: Path) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    with postgres.connect(stack.settings, "datastore") as connection:
+        connection.execute(f'drop table "{resource["id"]}"'.encode())  # and CKAN was not told
+    publish(client, {}, also=["thu-ca"])
+    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+
+
 def test_one_dataset_that_fails_does_not_keep_the_others_back(stack: Stack, client: Client, tmp_path: Path) -> None:
     bad = dataset("thu-hong", tmp_path, ROWS, owner_org="khong-co")
     with pytest.raises(NotApplied, match="dataset thu-hong"):
