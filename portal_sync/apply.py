@@ -94,7 +94,8 @@ def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
     way = whole if client.has_extension() else plain
     held = before.table if before else None
     if entry.table and before is None and way is whole:  # removed once and taken up again, with a table no plan saw
-        held = next(filter(None, (table_of(name, one, read_tables(client)) for name, one in resources.items())), None)
+        tables = read_tables(client)
+        held = next(filter(None, (table_of(name, one, tables) for name, one in resources.items())), None)
     done = way.write(client, entry, found["id"], resources, held)
     client.call("package_patch", {"id": entry.name, **_for_ckan(entry.fields), "state": "active"})
     return f"{'updated' if before else 'created'}, version {entry.fields['kho_version']}{done}"

@@ -70,8 +70,7 @@ def _load(client: Client, resource: Mapping[str, Any], table: Table) -> None:
         client.call("resource_patch", {"id": resource["id"], "kho_version": ""})
     if resource.get("datastore_active"):
         client.call("datastore_delete", identity)
-    fields = [{"id": column.name, "type": column.type, "info": column.info} for column in table.columns]
-    client.call("datastore_create", {**identity, "fields": fields, "primary_key": list(table.key)})
+    client.call("datastore_create", {**identity, "fields": table.fields, "primary_key": list(table.key)})
     for batch in _batches(table):
         client.call("datastore_upsert", {**identity, **_insert(batch)})
     _count(client, identity, table)
@@ -79,8 +78,7 @@ def _load(client: Client, resource: Mapping[str, Any], table: Table) -> None:
 
 def describe(client: Client, resource: str, table: Table) -> None:
     """Write the dictionary anew; the rows stay."""
-    fields = [{"id": column.name, "type": column.type, "info": column.info} for column in table.columns]
-    client.call("datastore_create", {"resource_id": resource, "force": True, "fields": fields})
+    client.call("datastore_create", {"resource_id": resource, "force": True, "fields": table.fields})
 
 
 def _mark(client: Client, resource: Mapping[str, Any], table: Table) -> None:

@@ -88,6 +88,11 @@ class Table:
     content: Mapping[str, Any] = field(default_factory=dict)
     changes: Changes | None = None
 
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        """The columns as the DataStore takes them."""
+        return [{"id": column.name, "type": column.type, "info": column.info} for column in self.columns]
+
     def parquet(self) -> Any:
         """The rows of one of our own, opened."""
         if self.path is None:
@@ -102,8 +107,8 @@ def opened(path: Path) -> Any:
     return pyarrow.parquet.ParquetFile(path)
 
 
-# A changed row costs a patch about five times what a row costs a table that is built anew (1 M rows: 17 s; 1 % of it
-# as a patch: 0.9 s).
+# A changed row costs a patch about five times what a row costs a table that is built anew (1 M rows, sent and proven:
+# 10.2 s; 1 % of them as a patch: 1.0 s, of which half is the proof).
 PATCH_AT_MOST = 0.2
 
 

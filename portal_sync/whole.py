@@ -76,14 +76,13 @@ def load(
         prove(client, resource, table)
         prove_files()
 
-    replaces = held.version if held else None
-    if held and held.version == table.version:
-        done = ""
-        if held.form != table.form:
-            plain.describe(client, resource, table)
-    else:
+    replaces, done = (held.version if held else None), ""
+    is_there = held is not None and held.version == table.version
+    if not is_there:
         done = _patch_if_cheaper(client, resource, table, held)
-    if done or (held and held.version == table.version):
+    elif held and held.form != table.form:
+        plain.describe(client, resource, table)
+    if is_there or done:
         try:
             proven()
         except NotProven as refusal:
@@ -174,8 +173,9 @@ def _stage(
     client: Client, resource: str, table: Table, replaces: Version | None, rows: Any, *, is_patch: bool = False
 ) -> dict[str, Any]:
     """Send the rows up; what a load of them is then asked with."""
-    fields = [{"id": column.name, "type": column.type} for column in table.columns]
-    columns = [*([{"id": "_op", "type": "text"}] if is_patch else []), *fields]
+    columns = [{"id": column.name, "type": column.type} for column in table.columns]
+    if is_patch:
+        columns.insert(0, {"id": "_op", "type": "text"})
     with tempfile.TemporaryFile() as stream:
         sha256 = _write_rows(rows, stream)
         path = f"api/kho/tables/{resource}/staged"
@@ -183,7 +183,7 @@ def _stage(
     return {
         **staged,
         "resource_id": resource,
-        "fields": [{**one, "info": column.info} for one, column in zip(fields, table.columns, strict=True)],
+        "fields": table.fields,
         "key": list(table.key),
         "version": _as_dict(table.version),
         "replaces": _as_dict(replaces),

@@ -118,13 +118,14 @@ def write_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, An
         return None
     columns = {column["name"]: column["type"] for column in manifest["columns"]}
     frame = changes(spark, opened, before["version"], at, columns, manifest["key"])
-    pq.write_table(_typed(frame.toArrow(), {CHANGE: "string", **columns}), folder / NAME)
+    told = _typed(frame.toArrow(), {CHANGE: "string", **columns})
+    pq.write_table(told, folder / NAME)
     try:
         refuse_personal_data([folder / NAME], [name for name, kind in columns.items() if kind == "string"], opened)
     except PersonalData:  # not in this version, whose files were read before: in what it takes away
         (folder / NAME).unlink()
         return None
-    kinds = pq.read_table(folder / NAME, columns=[CHANGE]).column(CHANGE).to_pylist()
+    kinds = told.column(CHANGE).to_pylist()
     counts = {"inserted": INSERTED, "updated": UPDATED, "deleted": DELETED}
     return {
         "since": before["version"],

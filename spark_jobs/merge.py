@@ -99,12 +99,11 @@ def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -
     same_key = " and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)
     spark.sql(f"cache table {_CHANGES} as {_changes(job, source, added, same_key)}")
     try:
-        before, changes = _counted(spark, job)
+        changes = _counted(spark)
         if not added and not any(changes.values()):
             return ""
-        if job.limit and not job.limit.is_kept(before, changes["deleted"]):
-            goes = f"from {_CHANGES} as old where _change = 'deleted'"
-            raise job.limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, job.limit))
+        if job.limit and changes["deleted"]:
+            _refuse_too_many(spark, job, job.limit, changes)
         spark.sql(_statement(job, source, added, same_key))
     finally:
         spark.sql(f"drop view if exists {_CHANGES}")
@@ -159,15 +158,21 @@ def _statement(job: Merge, source: str, added: Sequence[str], same_key: str) -> 
         """  # noqa: S608
 
 
-def _counted(spark: SparkSession, job: Merge) -> tuple[int, dict[str, int]]:
-    """Rows before, and how many are to be inserted, updated and deleted: also a MERGE that changes nothing commits.
+def _counted(spark: SparkSession) -> dict[str, int]:
+    """How many rows are to be inserted, updated and deleted: also a MERGE that changes nothing commits.
 
     (delta-spark 4.4.0.)
     """
-    before = int(spark.sql(f"select count(*) from {job.target}").collect()[0][0])  # noqa: S608
     counted = spark.sql(f"select _change, count(*) from {_CHANGES} group by _change").collect()  # noqa: S608
     found = {str(row[0]): int(row[1]) for row in counted}
-    return before, {name: found.get(name, 0) for name in ("inserted", "updated", "deleted")}
+    return {name: found.get(name, 0) for name in ("inserted", "updated", "deleted")}
+
+
+def _refuse_too_many(spark: SparkSession, job: Merge, limit: Limit, changes: Mapping[str, int]) -> None:
+    before = int(spark.sql(f"select count(*) from {job.target}").collect()[0][0])  # noqa: S608
+    if not limit.is_kept(before, changes["deleted"]):
+        goes = f"from {_CHANGES} as old where _change = 'deleted'"
+        raise limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, limit))
 
 
 def _differences(warehouse: str, job: Merge) -> tuple[list[str], list[str]]:

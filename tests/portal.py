@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,14 @@ def state(*entries: Entry) -> State:
 def publisher(stack: Stack) -> Client:
     """The portal, as the publisher."""
     return Client(stack.env["KHO_PORTAL_URL"], stack.env["KHO_PORTAL_TOKEN"])
+
+
+@contextmanager
+def publishing(stack: Stack, *names: str) -> Iterator[Client]:
+    """The portal, as the publisher; afterwards datasets of these names are gone."""
+    client = publisher(stack)
+    yield client
+    publish(client, {}, also=names)
 
 
 def changes_for(client: Client, wanted: State, also: Iterable[str] = ()) -> tuple[list[Change], State]:

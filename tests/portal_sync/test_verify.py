@@ -11,7 +11,7 @@ from portal_sync.client import Client
 from portal_sync.portal import Entry, File
 from portal_sync.verify import NotPublished, ReceiptDiffers, verify
 from quality.refusal import Refusal
-from tests.portal import dataset, publish, publisher, state
+from tests.portal import dataset, publish, publishing, state
 from tests.stack import Stack
 
 NAME = "thu-bien-nhan"
@@ -19,9 +19,8 @@ NAME = "thu-bien-nhan"
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[Client]:
-    client = publisher(stack)
-    yield client
-    publish(client, {}, also=[NAME])
+    with publishing(stack, NAME) as client:
+        yield client
 
 
 def with_receipt(folder: Path, version: int, told: str = "") -> Entry:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import shutil
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -21,6 +22,7 @@ from typing import IO, Any
 from ckan.plugins import toolkit
 from flask import Blueprint, abort, jsonify, request, send_file
 
+from ckanext_kho.hashed import Hashed
 from ckanext_kho.tables import fence
 from ckanext_kho.tables.actions import answer_refusals
 from ckanext_kho.tables.database import reader
@@ -40,7 +42,8 @@ _YEAR_S = 365 * 86_400
 def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
     """Keep a file of a version. One that is there stays, if it is the same; another is refused."""
     toolkit.check_access("package_update", {}, {"id": dataset})
-    place = _folder(dataset, Version(lineage, number)) / _safe(name)
+    known = toolkit.get_action("package_show")({}, {"id": dataset})["id"]
+    place = _place(known, Version(lineage, number), name)
     sha256 = str(request.args["sha256"])
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -54,10 +57,11 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
 @files.route("/download/<dataset>/<name>")
 def latest(dataset: str, name: str) -> Any:
     """A file of the version that the dataset's table holds now."""
-    version = _published(dataset)
+    shown = _shown(dataset)
+    version = _published(shown)
     if version is None:
         abort(404)
-    answer = _send(dataset, version, name)
+    answer = _send(shown["id"], version, name)
     answer.headers["Cache-Control"] = "public, no-cache"  # ask each time; the answer is mostly "as you have it"
     place = {"dataset": dataset, "lineage": version.lineage, "number": version.number, "name": name}
     answer.headers["Content-Location"] = toolkit.h.url_for("kho_files.pinned", **place, locale="default")
@@ -67,7 +71,7 @@ def latest(dataset: str, name: str) -> Any:
 @files.route("/download/<dataset>/<lineage>/<int:number>/<name>")
 def pinned(dataset: str, lineage: str, number: int, name: str) -> Any:
     """A file of that very version."""
-    answer = _send(dataset, Version(lineage, number), name)
+    answer = _send(_shown(dataset)["id"], Version(lineage, number), name)
     answer.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
     return answer
 
@@ -91,7 +95,7 @@ def kho_file_find(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any
                 "dataset": shown["name"],
                 "title": shown["title"],
                 "version": version.as_dict(),
-                "is_latest": version == _published(dataset),
+                "is_latest": version == _published(shown),
                 "name": name,
                 "receipt": _address("kho_files.pinned", **named, name=RECEIPT),
                 "latest": _address("kho_files.latest", dataset=shown["name"], name=name),
@@ -107,22 +111,26 @@ def _address(route: str, **parts: str) -> str:
     return str(toolkit.h.url_for(route, **parts, qualified=True, locale="default"))
 
 
-def _published(dataset: str) -> Version | None:
-    """The version of the dataset's table, from the database itself."""
+def _shown(dataset: str) -> dict[str, Any]:
+    """The dataset, for whoever asks; for whom it is not, there is none."""
     try:
-        shown = toolkit.get_action("package_show")({}, {"id": dataset})
+        shown: dict[str, Any] = toolkit.get_action("package_show")({}, {"id": dataset})
     except (toolkit.ObjectNotFound, toolkit.NotAuthorized):
         abort(404)
+    return shown
+
+
+def _published(shown: dict[str, Any]) -> Version | None:
+    """The version of a dataset's table, from the database itself."""
     tables = [resource["id"] for resource in shown["resources"] if resource.get("datastore_active")]
     with reader() as connection:
         return next((found for one in tables if (found := fence.version_of(connection, one))), None)
 
 
-def _send(dataset: str, version: Version, name: str) -> Any:
+def _send(known: str, version: Version, name: str) -> Any:
     try:
-        toolkit.check_access("package_show", {}, {"id": dataset})
-        place = _folder(dataset, version) / _safe(name)
-    except (toolkit.ObjectNotFound, toolkit.NotAuthorized, Unfit):
+        place = _place(known, version, name)
+    except Unfit:
         abort(404)
     if not place.is_file():
         abort(404)
@@ -137,13 +145,11 @@ def _send(dataset: str, version: Version, name: str) -> Any:
 
 def _receive(stream: IO[bytes], place: Path, sha256: str) -> None:
     """Write it aside, and give it its name when it is whole."""
-    part = place.with_name(f".{place.name}.{token_hex(4)}.part")
+    part, hashed = place.with_name(f".{place.name}.{token_hex(4)}.part"), Hashed(stream)
     try:
         with part.open("xb") as file:
-            while chunk := stream.read(_CHUNK):
-                file.write(chunk)
-        if (found := _sha256_of(part)) != sha256:
-            raise Unfit(f"the file was changed or cut on its way: expected sha256 {sha256}, found {found}")
+            shutil.copyfileobj(hashed, file, _CHUNK)
+        hashed.require(sha256)
         if place.suffix in _COMPRESSED:
             _compress(part, place.with_name(f"{place.name}.gz"))
         part.replace(place)
@@ -154,8 +160,7 @@ def _receive(stream: IO[bytes], place: Path, sha256: str) -> None:
 def _compress(source: Path, target: Path) -> None:
     fresh = source.with_suffix(".gz")
     with source.open("rb") as file, gzip.open(fresh, "wb", compresslevel=6) as small:
-        while chunk := file.read(_CHUNK):
-            small.write(chunk)
+        shutil.copyfileobj(file, small, _CHUNK)
     fresh.replace(target)
 
 
@@ -167,10 +172,9 @@ def _remember(sha256: str, place: Path) -> None:
         file.write(f"{place.relative_to(_root() / 'files')}\n")
 
 
-def _folder(dataset: str, version: Version) -> Path:
-    """By the dataset's id, which stays when its name changes."""
-    known = toolkit.get_action("package_show")({"ignore_auth": True}, {"id": dataset})["id"]
-    return _root() / "files" / known / _safe(version.lineage) / str(version.number)
+def _place(known: str, version: Version, name: str) -> Path:
+    """Of a file. By the dataset's id, which stays when its name changes. Raises Unfit for what is no name here."""
+    return _root() / "files" / known / _safe(version.lineage) / str(version.number) / _safe(name)
 
 
 def _root() -> Path:

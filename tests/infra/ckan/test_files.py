@@ -15,7 +15,7 @@ import requests
 
 from portal_sync.client import Client, PortalRefused, TokenRefused
 from portal_sync.portal import File
-from tests.portal import ask, dataset, lineage_of, page, publish, publisher, state
+from tests.portal import ask, dataset, lineage_of, page, publish, publishing, state
 from tests.stack import Stack
 
 NAME = "thu-tep"
@@ -23,9 +23,8 @@ NAME = "thu-tep"
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[Client]:
-    client = publisher(stack)
-    yield client
-    publish(client, {}, also=[NAME])
+    with publishing(stack, NAME) as client:
+        yield client
 
 
 def get(stack: Stack, path: str, **headers: str) -> requests.Response:

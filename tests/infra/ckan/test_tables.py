@@ -22,7 +22,7 @@ from portal_sync import whole
 from portal_sync.client import Client, PortalRefused, TokenRefused
 from portal_sync.portal import Changes, Column, Table, Version, form_of
 from quality.digest import ZONE, Digest
-from tests.portal import ask, dataset, lineage_of, page, publish, publisher, state
+from tests.portal import ask, dataset, lineage_of, page, publish, publishing, state
 from tests.stack import Stack
 
 NAME = "thu-bang"
@@ -31,9 +31,8 @@ ROWS = [("Sốt xuất huyết", 3), ("Tay chân miệng", 2), ("Sởi Đống �
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[Client]:
-    client = publisher(stack)
-    yield client
-    publish(client, {}, also=[NAME])
+    with publishing(stack, NAME) as client:
+        yield client
 
 
 @pytest.fixture

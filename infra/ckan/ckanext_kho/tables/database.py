@@ -79,3 +79,35 @@ def table(name: str) -> sql.Composed:
 def exists(connection: Connection, name: str) -> bool:
     """Whether there is such a table."""
     return value(connection, "select to_regclass(%s)", f'public."{name}"') is not None
+
+
+def count(connection: Connection, name: str) -> int:
+    """How many rows a table has."""
+    return int(value(connection, sql.SQL("select count(*) from {}").format(table(name))))
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a table, if it is there."""
+    rows(connection, sql.SQL("drop table if exists {}").format(table(name)))
+
+
+def columns_of(connection: Connection, name: str) -> list[tuple[str, str, str]]:
+    """Name, type and comment of every column, in order; none if there is no such table."""
+    return rows(
+        connection,
+        "select attname, typname, coalesce(col_description(attrelid, attnum), '') from pg_attribute"
+        " join pg_type on pg_type.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
+        " and not attisdropped order by attnum",
+        f'public."{name}"',
+    )
+
+
+def comment_of(connection: Connection, name: str) -> str | None:
+    """What is written on a table; None if nothing is, or it is not there."""
+    found: str | None = value(connection, "select obj_description(to_regclass(%s), 'pg_class')", f'public."{name}"')
+    return found
+
+
+def write_comment(connection: Connection, name: str, comment: str) -> None:
+    """Write it on a table."""
+    rows(connection, sql.SQL("comment on table {} is {}").format(table(name), sql.Literal(comment)))

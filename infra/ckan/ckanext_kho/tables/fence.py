@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.tables.database import rows, table, value
+from ckanext_kho.tables.database import comment_of, write_comment
 from ckanext_kho.tables.form import Load, Version, read_version
 
 
@@ -17,7 +16,7 @@ class Moved(Exception):
 
 def version_of(connection: Connection, name: str) -> Version | None:
     """What a table holds; None if it is not there, or somebody else filled it."""
-    return read(value(connection, "select obj_description(to_regclass(%s), 'pg_class')", f'public."{name}"'))
+    return read(comment_of(connection, name))
 
 
 def read(comment: str | None) -> Version | None:
@@ -30,8 +29,7 @@ def read(comment: str | None) -> Version | None:
 
 def mark(connection: Connection, name: str, version: Version) -> None:
     """Say what a table holds, in the transaction that fills it."""
-    told = json.dumps({"kho": version.as_dict()})
-    rows(connection, sql.SQL("comment on table {} is {}").format(table(name), sql.Literal(told)))
+    write_comment(connection, name, json.dumps({"kho": version.as_dict()}))
 
 
 def require(connection: Connection, load: Load) -> None:

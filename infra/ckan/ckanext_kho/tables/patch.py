@@ -8,7 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ckanext_kho.tables import fence, staging, text
-from ckanext_kho.tables.database import rows, table, value
+from ckanext_kho.tables.database import count, drop, rows, table, value
 from ckanext_kho.tables.form import Load, Unfit
 from ckanext_kho.tables.replace import in_a_moment, keep_count
 
@@ -37,11 +37,10 @@ def patch(connection: Connection, load: Load, expected: Changes) -> None:
         if done != expected:
             raise Unfit(f"expected {expected}, found {done}: the table was changed by somebody else; replace it")
         fence.mark(connection, load.resource, load.version)
-        total = value(connection, sql.SQL("select count(*) from {}").format(table(load.resource)))
-        keep_count(connection, load.resource, int(total))
+        keep_count(connection, load.resource, count(connection, load.resource))
 
     in_a_moment(connection, work)
-    rows(connection, sql.SQL("drop table {}").format(table(load.staged)))
+    drop(connection, load.staged)
 
 
 def _write(connection: Connection, load: Load) -> Changes:

@@ -10,7 +10,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ckanext_kho.tables import fence, names, staging, text
-from ckanext_kho.tables.database import exists, rows, table, value
+from ckanext_kho.tables.database import count, drop, exists, rows, table, value
 from ckanext_kho.tables.form import Form, Load, Unfit, Version
 
 # Readers wait behind whoever waits for the table: for no longer than this, then they go first and it tries again.
@@ -29,7 +29,7 @@ def replace(connection: Connection, load: Load) -> None:
     staging.require(connection, load.staged, load.form.columns)
     total = build(connection, load)
     in_a_moment(connection, lambda: _swap(connection, load, total))
-    rows(connection, sql.SQL("drop table {}").format(table(load.staged)))
+    drop(connection, load.staged)
 
 
 def build(connection: Connection, load: Load) -> int:
@@ -37,7 +37,7 @@ def build(connection: Connection, load: Load) -> int:
     resource, staged, form = load.resource, load.staged, load.form
     new = names.NEW + resource
     for left in (names.OLD + resource, new):  # dropped here: in the swap it would cost readers a second
-        rows(connection, sql.SQL("drop table if exists {}").format(table(left)))
+        drop(connection, left)
     rows(connection, "set maintenance_work_mem = '256MB'")
     staging.tell(connection, staged, stage="words")
     listed = sql.SQL(", ").join(sql.Identifier(column.name) for column in form.columns)
@@ -52,7 +52,7 @@ def build(connection: Connection, load: Load) -> int:
     _inherit(connection, resource, new)
     rows(connection, sql.SQL("vacuum (analyze) {}").format(table(new)))
     staging.tell(connection, staged, stage="built")
-    return _count(connection, new)
+    return count(connection, new)
 
 
 def _number(connection: Connection, new: str) -> None:
@@ -121,7 +121,7 @@ def put_back(connection: Connection, resource: str, version: Version, replaces: 
     new, old = names.NEW + resource, names.OLD + resource
     if not exists(connection, old) or fence.version_of(connection, old) != replaces:
         raise fence.Moved("the table before is not kept any more")
-    total = _count(connection, old)
+    total = count(connection, old)
 
     def work() -> None:
         _lock(connection, resource)
@@ -130,7 +130,7 @@ def put_back(connection: Connection, resource: str, version: Version, replaces: 
         keep_count(connection, resource, total)
 
     in_a_moment(connection, work)
-    rows(connection, sql.SQL("drop table {}").format(table(new)))
+    drop(connection, new)
 
 
 def _swap(connection: Connection, load: Load, total: int) -> None:
@@ -178,10 +178,6 @@ def _rename(connection: Connection, before: str, after: str) -> None:
     sequence = sql.SQL("alter sequence if exists {} rename to {}")
     rows(connection, sequence.format(table(names.sequence(before)), sql.Identifier(names.sequence(after))))
     rows(connection, sql.SQL("alter table {} rename to {}").format(table(before), sql.Identifier(after)))
-
-
-def _count(connection: Connection, name: str) -> int:
-    return int(value(connection, sql.SQL("select count(*) from {}").format(table(name))))
 
 
 def keep_count(connection: Connection, resource: str, total: int) -> None:

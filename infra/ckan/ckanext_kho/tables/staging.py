@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -11,8 +10,9 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from ckanext_kho.hashed import Hashed
 from ckanext_kho.tables import names
-from ckanext_kho.tables.database import rows, table, value
+from ckanext_kho.tables.database import columns_of, comment_of, drop, rows, table, write_comment
 from ckanext_kho.tables.form import Column, Unfit, read_columns
 
 OPERATION = Column("_op", "text", {})  # of a patch: what to do with the row
@@ -26,25 +26,6 @@ def read_staged(given: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
     return read_columns(given)
 
 
-class _Hashed:
-    """A stream that tells, at its end, what came through."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._sum = hashlib.sha256()
-
-    def read(self, size: int = _CHUNK) -> bytes:
-        """At most so many bytes."""
-        part = self._stream.read(size)
-        self._sum.update(part)
-        return part
-
-    def require(self, sha256: str) -> None:
-        """Raises Unfit if what came is not what was sent."""
-        if (found := self._sum.hexdigest()) != sha256:
-            raise Unfit(f"the rows were changed or cut on their way: expected sha256 {sha256}, found {found}")
-
-
 def stage(
     connection: Connection, resource: str, columns: Sequence[Column], stream: IO[bytes], sha256: str
 ) -> tuple[str, int]:
@@ -55,7 +36,7 @@ def stage(
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in columns
     )
     rows(connection, sql.SQL("create unlogged table {} (_id serial, {})").format(table(staged), listed))
-    hashed = _Hashed(stream)
+    hashed = Hashed(stream)
     copy = sql.SQL("copy {} ({}) from stdin (format csv, header match)").format(
         table(staged), sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     )
@@ -85,17 +66,12 @@ def discard(connection: Connection, resource: str) -> None:
         names.NEW + resource,
     )
     for (name,) in left:
-        rows(connection, sql.SQL("drop table {}").format(table(name)))
+        drop(connection, name)
 
 
 def require(connection: Connection, staged: str, columns: Sequence[Column]) -> None:
     """Raises Unfit unless what was staged is there, with these columns."""
-    found = rows(
-        connection,
-        "select attname, typname from pg_attribute join pg_type on pg_type.oid = atttypid"
-        " where attrelid = to_regclass(%s) and attnum > 0 and attname <> '_id' order by attnum",
-        f'public."{staged}"',
-    )
+    found = [(name, kind) for name, kind, _ in columns_of(connection, staged) if name != "_id"]
     if not found:
         raise Unfit("what was staged is gone: another load of this table began later; begin anew")
     if found != [(column.name, column.type) for column in columns]:
@@ -108,12 +84,11 @@ def _listed(columns: Sequence[tuple[str, str]]) -> str:
 
 def tell(connection: Connection, staged: str, **what: Any) -> None:
     """Write on the staged table how far its load is."""
-    comment = sql.SQL("comment on table {} is {}").format(table(staged), sql.Literal(json.dumps(what)))
-    rows(connection, comment)
+    write_comment(connection, staged, json.dumps(what))
 
 
 def told(connection: Connection, staged: str) -> dict[str, Any] | None:
     """How far a load is; None once it is over, or if another has begun."""
-    comment = value(connection, "select obj_description(to_regclass(%s), 'pg_class')", f'public."{staged}"')
+    comment = comment_of(connection, staged)
     found: dict[str, Any] | None = json.loads(comment) if comment else None
     return found

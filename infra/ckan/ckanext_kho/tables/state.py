@@ -8,20 +8,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ckanext_kho.tables import fence, text
-from ckanext_kho.tables.database import exists, rows, table
+from ckanext_kho.tables.database import columns_of, exists, rows, table
 from ckanext_kho.tables.form import Column, Version
-
-
-def columns_of(connection: Connection, resource: str) -> list[tuple[Column, str]]:
-    """The table's columns, and the comment of each as it stands there."""
-    found = rows(
-        connection,
-        "select attname, typname, coalesce(col_description(attrelid, attnum), '') from pg_attribute"
-        " join pg_type on pg_type.oid = atttypid where attrelid = to_regclass(%s) and attnum > 0"
-        r" and not attisdropped and attname not like '\_%%' order by attnum",
-        f'public."{resource}"',
-    )
-    return [(Column(name, kind, {}), comment) for name, kind, comment in found]
 
 
 def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
@@ -30,8 +18,8 @@ def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
         return None
     # held, the name goes on meaning this table: a swap waits for the answer
     rows(connection, sql.SQL("lock table {} in access share mode").format(table(resource)))
-    described = columns_of(connection, resource)
-    columns = [column for column, _ in described]
+    described = [one for one in columns_of(connection, resource) if not one[0].startswith("_")]
+    columns = [Column(name, kind, {}) for name, kind, _ in described]
     counts = [sql.SQL("count(*)")]
     counts += [sql.SQL("count(*) - count({})").format(sql.Identifier(column.name)) for column in columns]
     query = sql.SQL("select coalesce(sum({}), 0)::text, {} from {}")
@@ -44,7 +32,7 @@ def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
         "rows": total,
         "digest": digest,
         "nulls": dict(zip((column.name for column in columns), nulls, strict=True)),
-        "fields": [{"id": column.name, "type": column.type, "comment": comment} for column, comment in described],
+        "fields": [{"id": name, "type": kind, "comment": comment} for name, kind, comment in described],
     }
 
 

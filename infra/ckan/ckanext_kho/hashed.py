@@ -1,0 +1,28 @@
+"""Bytes on their way in, with their SHA-256 at the end."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import IO
+
+from ckanext_kho.tables.form import Unfit
+
+
+class Hashed:
+    """A stream that tells, at its end, what came through."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Nothing is read yet."""
+        self._stream = stream
+        self._sum = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes."""
+        part = self._stream.read(size)
+        self._sum.update(part)
+        return part
+
+    def require(self, sha256: str) -> None:
+        """Raises Unfit if what came is not what was sent."""
+        if (found := self._sum.hexdigest()) != sha256:
+            raise Unfit(f"what was sent was changed or cut on its way: expected sha256 {sha256}, found {found}")
