@@ -31,7 +31,7 @@ def main() -> None:
         print(verify(Client((arguments.portal or _setting("KHO_PORTAL_URL")).rstrip("/"), ""), arguments.file))
         return
     lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
-    with _one_at_a_time(Path(lake) / "locks"):
+    with one_at_a_time(Path(lake)):
         contracts = load_all()
         wanted = desired(contracts, load_catalogue(), newest_exports(Path(lake) / "exports"))
         client = Client(url, token)
@@ -77,10 +77,10 @@ def _setting(name: str) -> str:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(lake: Path) -> Iterator[None]:
     """Two at once would both make what is missing: the second waits, then finds it made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "portal").open("w") as lock:
+    (lake / "locks").mkdir(parents=True, exist_ok=True)
+    with (lake / "locks" / "portal").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -11,7 +11,7 @@ from infra.services import postgres
 from portal_sync.apply import NotApplied
 from portal_sync.client import Client, PortalRefused, PortalUnreachable
 from portal_sync.plan import NotOurs
-from tests.portal import ask, changes_for, dataset, page, publish, publisher, state
+from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
 from tests.stack import Stack
 
 ROWS = [("TP. Hồ Chí Minh", 33729), ("Bình Dương", 8487), ("Bà Rịa - Vũng Tàu", 2816)]
@@ -47,11 +47,8 @@ class Counting(Client):
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[Client]:
-    """The publisher; afterwards nothing of these tests is left."""
-    client = publisher(stack)
-    yield client
-    found = client.call("package_search", {"q": "kho_table:city.trial", "include_drafts": True, "rows": 100})
-    publish(client, {}, also=[item["name"] for item in found["results"]])
+    with publishing(stack, "thu-ca", "thu-hong", "thu-tot", "thu-lon") as client:
+        yield client
 
 
 def table_of(stack: Stack, name: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from portal_sync.client import Client, TokenRefused
-from tests.portal import ask, dataset, page, publish, publisher, state
+from tests.portal import ask, dataset, page, publish, publisher, publishing, state
 from tests.stack import Stack
 
 NAME = "thu-sot-xuat-huyet"
@@ -22,9 +22,9 @@ def portal(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """The portal with one dataset on it."""
     title = {"vi": "Ca sốt xuất huyết để thử", "en": "Dengue cases for trials"}
     entry = dataset(NAME, tmp_path_factory.mktemp("export"), ROWS, title=title["vi"], title_translated=title)
-    publish(publisher(stack), state(entry))
-    yield stack
-    publish(publisher(stack), {}, also=[NAME])
+    with publishing(stack, NAME) as client:
+        publish(client, state(entry))
+        yield stack
 
 
 @pytest.mark.parametrize(
