@@ -38,6 +38,32 @@ TYPES = {
 
 
 RECEIPT = "receipt.json"
+_NOTES = {  # on each kind of file
+    "CSV": {
+        "vi": "Bảng đầy đủ: UTF-8 có BOM, phân cách bằng dấu phẩy, dấu thập phân là dấu chấm, ngày theo ISO 8601.",
+        "en": "The whole table: UTF-8 with BOM, separated by commas, decimal points, ISO 8601 dates.",
+    },
+    "XLSX": {
+        "vi": "Bảng đầy đủ cho bảng tính, mã giữ nguyên số 0 ở đầu; trang Từ điển giải thích từng cột.",
+        "en": "The whole table for spreadsheets, codes keep their leading zeros; a second sheet explains each column.",
+    },
+    "JSONL": {
+        "vi": "Bảng đầy đủ, mỗi dòng là một đối tượng JSON (JSON Lines), UTF-8.",
+        "en": "The whole table, one JSON object a line (JSON Lines), UTF-8.",
+    },
+    "Parquet": {
+        "vi": "Bảng đầy đủ, có kiểu dữ liệu, cho các công cụ phân tích.",
+        "en": "The whole table with its types, for analysis tools.",
+    },
+    "GeoJSON": {
+        "vi": "Bảng đầy đủ với vị trí của từng dòng (WGS 84), cho bản đồ trên mạng.",
+        "en": "The whole table with the position of each row (WGS 84), for maps on the web.",
+    },
+    "GeoParquet": {
+        "vi": "Bảng đầy đủ với vị trí của từng dòng (WGS 84), cho các công cụ GIS.",
+        "en": "The whole table with the position of each row (WGS 84), for GIS tools.",
+    },
+}
 
 
 class ColumnNotAllowed(Refusal):
@@ -127,16 +153,7 @@ def _allow(contract: Contract, export: Export) -> None:
 
 def _resource(contract: Contract, file: ExportedFile) -> File:
     title = contract.portal.title if contract.portal else contract.title
-    notes = {
-        "CSV": {
-            "vi": "Bảng đầy đủ: UTF-8 có BOM, phân cách bằng dấu phẩy, dấu thập phân là dấu chấm, ngày theo ISO 8601.",
-            "en": "The whole table: UTF-8 with BOM, separated by commas, decimal points, ISO 8601 dates.",
-        },
-        "Parquet": {
-            "vi": "Bảng đầy đủ, có kiểu dữ liệu, cho các công cụ phân tích.",
-            "en": "The whole table with its types, for analysis tools.",
-        },
-    }.get(file.format, {"vi": "", "en": ""})
+    notes = _NOTES[file.format]
     fields = {
         "name": _nfc(f"{file.format}: {title.vi}"),
         "name_translated": {"vi": _nfc(f"{file.format}: {title.vi}"), "en": f"{file.format}: {title.en}"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from portal_sync.portal import Changes
+from portal_sync.portal import Changes, File
 from quality.refusal import Refusal
 
 
@@ -94,7 +94,9 @@ def read_export(folder: Path) -> Export:
 
 def _changes(folder: Path, told: Mapping[str, Any]) -> Changes:
     since, inserted, updated, deleted = (int(told[name]) for name in ("since", "inserted", "updated", "deleted"))
-    return Changes(since, inserted, updated, deleted, folder / told["file"]["name"])
+    files = {file.path.suffix: file for file in (_file(folder, one) for one in told["files"])}
+    public = tuple(File(one.path.name, one.sha256, {}, one.path, one.bytes) for one in files.values())
+    return Changes(since, inserted, updated, deleted, files[".parquet"].path, public)
 
 
 def _file(folder: Path, file: dict[str, Any]) -> ExportedFile:

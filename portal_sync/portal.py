@@ -57,13 +57,17 @@ class Version:
 
 @dataclass(frozen=True)
 class Changes:
-    """What leads from version `since` of a table to the one it is exported in. `path` is a Parquet file."""
+    """What leads from version `since` of a table to the one it is exported in. `path` is a Parquet file.
+
+    `files` are what the public history is made of.
+    """
 
     since: int
     inserted: int
     updated: int
     deleted: int
     path: Path
+    files: tuple[File, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import yaml
 
-from quality.catalogue import CONTRACTS, SLUG, Catalogue, Entry, read_catalogue
-from quality.delivery import FREQUENCIES, Delivery, read_delivery
+from quality.catalogue import CONTRACTS, Catalogue, Entry, read_catalogue
+from quality.delivery import Delivery, read_delivery
 from quality.page import Mistake, Page, Text
+from quality.portal import Portal, Source, read_portal
 from quality.refusal import Refusal, run
 
 __all__ = [
@@ -74,29 +75,6 @@ class Column:
     def headings(self) -> tuple[str, ...]:
         """What it may be called in a file."""
         return self.heading or (self.name,)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Whose figures these are, said on the portal."""
-
-    title: Text
-    url: str
-
-
-@dataclass(frozen=True)
-class Portal:
-    """How a table stands on the portal. `columns` is an allow-list."""
-
-    dataset: str
-    title: Text
-    columns: tuple[str, ...]
-    group: str
-    licence: str
-    frequency: str
-    source: Source
-    tags: tuple[Text, ...]
-    cautions: tuple[Text, ...]
 
 
 @dataclass(frozen=True)
@@ -193,8 +171,8 @@ def _read(path: Path, catalogue: Catalogue) -> tuple[Contract, list[Mistake]]:
     key = page.texts(words.get("key"), "key")
     if "key" in words and not key:
         page.wrong(words["key"], "key: names no column")
-    _known(page, words.get("key"), "key", columns)
-    portal = _portal(page, words["portal"], title, columns, catalogue) if is_city and "portal" in words else None
+    page.known(words.get("key"), "key", columns)
+    portal = read_portal(page, words["portal"], title, columns, catalogue) if is_city and "portal" in words else None
     if portal and (left_out := [name for name in key if name in columns and name not in portal.columns]):
         page.wrong(words["portal"], f"portal.columns: the key's {', '.join(left_out)} must be among them")
     contract = Contract(
@@ -271,41 +249,6 @@ def _between(page: Page, node: yaml.Node | None, where: str) -> tuple[float | in
     if low is not None and high is not None and low > high:
         page.wrong(node, f"{where}: {low} is above {high}")
     return low, high
-
-
-def _portal(page: Page, node: yaml.Node, title: Text, columns: Mapping[str, Column], catalogue: Catalogue) -> Portal:
-    must = ("dataset", "columns", "group", "licence", "frequency", "source", "tags", "cautions")
-    words = page.mapping(node, "portal", must, may=("title",))
-    source = page.mapping(words.get("source"), "portal.source", must=("title", "url"))
-    _known(page, words.get("columns"), "portal.columns", columns)
-    for item in page.items(words.get("columns"), "portal.columns"):
-        column = columns.get(str(item.value))
-        if column and column.pii not in ("none", ""):
-            page.wrong(item, f"portal.columns: {column.name} is personal (pii: {column.pii}) and is never published")
-    return Portal(
-        dataset=page.text(words.get("dataset"), "portal.dataset", SLUG, "lower-case letters, digits and -"),
-        title=page.bilingual(words["title"], "portal.title") if "title" in words else title,
-        columns=page.texts(words.get("columns"), "portal.columns"),
-        group=page.choice(words.get("group"), "portal.group", catalogue.groups),
-        licence=page.choice(words.get("licence"), "portal.licence", catalogue.licences),
-        frequency=page.choice(words.get("frequency"), "portal.frequency", FREQUENCIES),
-        source=Source(
-            page.bilingual(source.get("title"), "portal.source.title"),
-            page.text(source.get("url"), "portal.source.url", "https?://.+", "an http address"),
-        ),
-        tags=tuple(page.bilingual(item, "portal.tags") for item in page.items(words.get("tags"), "portal.tags")),
-        cautions=tuple(
-            page.bilingual(item, "portal.cautions") for item in page.items(words.get("cautions"), "portal.cautions")
-        ),
-    )
-
-
-def _known(page: Page, node: yaml.Node | None, where: str, columns: Collection[str]) -> None:
-    for item in page.items(node, where) if isinstance(node, yaml.SequenceNode) else ():
-        if isinstance(item, yaml.ScalarNode) and item.value not in columns:
-            from quality.page import guess  # noqa: PLC0415
-
-            page.wrong(item, f"{where}: there is no column {item.value!r}{guess(item.value, columns)}")
 
 
 def _across(contract: Contract, contracts: Mapping[str, Contract], seeds: Path) -> list[Mistake]:

@@ -166,6 +166,12 @@ class Page:
             seen[text] = None
         return tuple(seen)
 
+    def known(self, node: yaml.Node | None, where: str, columns: Collection[str]) -> None:
+        """A list whose items are names of columns that there are."""
+        for item in self.items(node, where) if isinstance(node, yaml.SequenceNode) else ():
+            if isinstance(item, yaml.ScalarNode) and item.value not in columns:
+                self.wrong(item, f"{where}: there is no column {item.value!r}{guess(item.value, columns)}")
+
     def bilingual(self, node: yaml.Node | None, where: str) -> Text:
         """A text in both languages."""
         words = self.mapping(node, where, must=LANGUAGES)

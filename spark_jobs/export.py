@@ -1,27 +1,27 @@
 """Open → files that never change: `./kho export [city.disease_cases …]`.
 
-One folder per open version, `$KHO_LAKE/exports/<table>/<version>/`: CSV (UTF-8 with BOM, commas, ISO dates, RFC 4180),
-Parquet, and at last `manifest.json`, which says that all is there. In the CSV a text that a spreadsheet would run as a
-formula gets an apostrophe in front; Parquet holds every text as it is.
+One folder per open version, `$KHO_LAKE/exports/<table>/<version>/`: the rows as every kind of file (`formats`), what
+changed since the version that was exported before (`changes`), and at last `manifest.json`, which says that all is
+there.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Contract, load_all
 from quality.digest import Digest
 from quality.refusal import NotYet, run
+from spark_jobs.changes import can_be_told, changes, write_changes
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
+from spark_jobs.formats import Kind, Sink, kinds_for, typed
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MANIFEST = "manifest.json"
-MEDIA_TYPES = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.apache.parquet")}
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")  # -5, +84, 1.234,5 are no formulas
 
 
 def main() -> None:
@@ -67,7 +64,7 @@ def _export(contract: Contract, environment: Environment) -> None:
         verdict = require_passed(environment.lake, "open", contract, newest)
         with connect(environment.engine, environment.warehouse) as spark, whole_folder(target) as folder:
             manifest = write_export(spark, environment.warehouse, contract, newest, folder)
-            manifest["changes"] = write_changes(spark, environment.warehouse, manifest, folder)
+            manifest["changes"] = tell_changes(spark, environment.warehouse, manifest, folder)
             manifest["check"] = _summary(verdict)
             text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
             (folder / MANIFEST).write_text(text, encoding="utf-8")
@@ -83,9 +80,11 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
     opened = f"open.{contract.name}"
     columns = open_columns(contract)
     plan_for(spark, rows_in(warehouse, opened))
-    files = {kind: folder / f"{contract.name}.{kind}" for kind in MEDIA_TYPES}
-    content = write_files(_stream(spark, opened, at, columns, contract.key), columns, files)
-    refuse_personal_data(files.values(), [name for name, kind in columns.items() if kind == "string"], opened)
+    listed, order = (", ".join(f"`{name}`" for name in names) for names in (columns, contract.key))
+    frame = spark.sql(f"select {listed} from {opened} version as of {at} order by {order}")  # noqa: S608
+    content, files, left_out = write_files(_batches(frame), contract, columns, folder)
+    texts = [name for name, kind in columns.items() if kind == "string"]
+    refuse_personal_data((path for _, path in files), texts, opened)
     return {
         "table": opened,
         "lineage": lineage(warehouse, opened),
@@ -96,18 +95,16 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
         "contract_sha256": contract.sha256,
         "extracts": made_from(warehouse, opened, at).get("extracts", []),
         "exported_at": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "files": [_described(path) for path in files.values()],
+        "files": [_described(kind, path) for kind, path in files],
+        "left_out": left_out,
     }
 
 
-def write_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any], folder: Path) -> Any:
-    """What changed since the newest export before this one, as a file; what the manifest says of it.
+def tell_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any], folder: Path) -> Any:
+    """What changed since the newest export before this one, as files; what the manifest says of it.
 
     None where there is no such export, or none of this form: then nothing can be told but the whole.
     """
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from spark_jobs.changes import CHANGE, DELETED, INSERTED, NAME, UPDATED, can_be_told, changes  # noqa: PLC0415
     from spark_jobs.personal import PersonalData, refuse_personal_data  # noqa: PLC0415
 
     before, opened, at = export_before(folder.parent, manifest["version"]), manifest["table"], manifest["version"]
@@ -118,20 +115,15 @@ def write_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, An
         return None
     columns = {column["name"]: column["type"] for column in manifest["columns"]}
     frame = changes(spark, opened, before["version"], at, columns, manifest["key"])
-    told = _typed(frame.toArrow(), {CHANGE: "string", **columns})
-    pq.write_table(told, folder / NAME)
+    counts, files = write_changes(_batches(frame), columns, manifest["key"], folder)
     try:
-        refuse_personal_data([folder / NAME], [name for name, kind in columns.items() if kind == "string"], opened)
+        texts = [name for name, kind in columns.items() if kind == "string"]
+        refuse_personal_data((path for _, path in files), texts, opened)
     except PersonalData:  # not in this version, whose files were read before: in what it takes away
-        (folder / NAME).unlink()
+        for _, path in files:
+            path.unlink()
         return None
-    kinds = told.column(CHANGE).to_pylist()
-    counts = {"inserted": INSERTED, "updated": UPDATED, "deleted": DELETED}
-    return {
-        "since": before["version"],
-        **{name: kinds.count(kind) for name, kind in counts.items()},
-        "file": _described(folder / NAME),
-    }
+    return {"since": before["version"], **counts, "files": [_described(kind, path) for kind, path in files]}
 
 
 def export_before(exports: Path, at: int) -> dict[str, Any] | None:
@@ -144,49 +136,40 @@ def export_before(exports: Path, at: int) -> dict[str, Any] | None:
     return found
 
 
-def write_files(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str], files: Mapping[str, Path]) -> Digest:
-    """Write every batch to both files as it comes, so that memory does not grow with the table. Returns what it was."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
+def write_files(
+    batches: Iterable[pa.RecordBatch], contract: Contract, columns: Mapping[str, str], folder: Path
+) -> tuple[Digest, list[tuple[Kind, Path]], dict[str, str]]:
+    """Write every batch to all files as it comes, so that memory does not grow with the table.
 
-    schema = _schema(columns)
+    Returns what it was, the files, and which kinds were left out and why.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
     content = Digest(list(columns))
-    with files["csv"].open("w", encoding="utf-8-sig", newline="") as text, files["parquet"].open("wb") as binary:
-        lines = csv.writer(text)
-        lines.writerow(columns)
-        with pq.ParquetWriter(binary, schema) as parquet:
-            for batch in batches:
-                table = _typed(pa.Table.from_batches([batch]), columns)
-                parquet.write_table(table)
-                values = [column.to_pylist() for column in table.columns]
-                content.add(values)
-                lines.writerows(zip(*([cell(value) for value in column] for column in values), strict=True))
-    return content
+    places = [(kind, folder / f"{contract.name}.{kind.ending}") for kind in kinds_for(contract)]
+    sinks: list[Sink] = []
+    try:
+        for kind, path in places:
+            sinks.append(kind.opened(path, columns, contract))
+        for batch in batches:
+            table = typed(pa.Table.from_batches([batch]), columns)
+            values = [column.to_pylist() for column in table.columns]
+            content.add(values)
+            rows = list(zip(*values, strict=True))
+            for sink in sinks:
+                sink.add(table, rows)
+    finally:
+        for sink in sinks:
+            sink.close()
+    left_out = {kind.name: sink.left_out for (kind, _), sink in zip(places, sinks, strict=True) if sink.left_out}
+    return content, [(kind, path) for kind, path in places if kind.name not in left_out], left_out
 
 
-def cell(value: object) -> object:
-    """A value as the CSV shows it: nothing for null, ISO for dates, true and false, no text that runs as a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value
-
-
-def _stream(
-    spark: SparkSession, table: str, at: int, columns: Mapping[str, str], key: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """The rows of one version, sorted by key, batch by batch: `toArrow` would hold the whole table."""
-    listed = ", ".join(f"`{name}`" for name in columns)
-    order = ", ".join(f"`{name}`" for name in key)
-    frame: Any = spark.sql(f"select {listed} from {table} version as of {at} order by {order}")  # noqa: S608
-    client = frame.sparkSession.client
+def _batches(frame: Any) -> Iterator[pa.RecordBatch]:
+    """The rows of a frame, batch by batch: `toArrow` would hold all of them."""
     import pyarrow as pa  # noqa: PLC0415
 
+    client = frame.sparkSession.client
     for part in client.to_table_as_iterator(frame._plan.to_proto(client), {}):  # noqa: SLF001
         if isinstance(part, pa.RecordBatch):
             yield part
@@ -194,39 +177,13 @@ def _stream(
             yield from part.to_batches()
 
 
-def _typed(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
-    return table.select(list(columns)).cast(_schema(columns))
-
-
-def _schema(columns: Mapping[str, str]) -> pa.Schema:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in columns.items()])
-
-
-def _arrow_type(kind: str) -> pa.DataType:
-    import pyarrow as pa  # noqa: PLC0415
-
-    types: dict[str, pa.DataType] = {
-        "string": pa.string(),
-        "int": pa.int32(),
-        "bigint": pa.int64(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", "Asia/Ho_Chi_Minh"),
-    }
-    return types[kind]
-
-
-def _described(path: Path) -> dict[str, Any]:
-    name, media_type = MEDIA_TYPES[path.suffix.removeprefix(".")]
+def _described(kind: Kind, path: Path) -> dict[str, Any]:
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return {
         "name": path.name,
-        "format": name,
-        "media_type": media_type,
+        "format": kind.name,
+        "media_type": kind.media_type,
         "bytes": path.stat().st_size,
         "sha256": sha256,
     }

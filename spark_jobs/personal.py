@@ -7,6 +7,7 @@ should not, such as a telephone number in a free text. Numbers that a contract t
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -39,7 +40,7 @@ def refuse_personal_data(files: Iterable[Path], texts: Collection[str], table: s
     """Read the finished files again. Fails closed; neither values nor lines are told, only where to look."""
     found: Findings = Counter()
     for path in files:
-        for name, values in (_columns_of_csv if path.suffix == ".csv" else _columns_of_parquet)(path):
+        for name, values in _READERS[path.suffix](path):
             if name in texts:
                 for value, count in Counter(values).items():
                     for kind in kinds_in(value):
@@ -73,3 +74,40 @@ def _columns_of_parquet(path: Path) -> Iterator[tuple[str, list[str]]]:
         for batch in file.iter_batches(batch_size=10_000):
             for name in batch.schema.names:
                 yield name, [str(value) for value in batch.column(name).to_pylist() if value is not None]
+
+
+def _columns_of_json(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Of lines that are rows, changes (`changes.jsonl`) or features of a map, as `formats` writes them."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            text = line.lstrip(",").strip()
+            if text.startswith("{") and text.endswith("}"):
+                yield from _texts_in(json.loads(text))
+
+
+def _texts_in(value: object) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str):
+                yield name, [inner]
+            else:
+                yield from _texts_in(inner)
+
+
+def _columns_of_xlsx(path: Path) -> Iterator[tuple[str, list[str]]]:
+    from python_calamine import CalamineWorkbook  # noqa: PLC0415
+
+    book = CalamineWorkbook.from_path(str(path))
+    for sheet in book.sheet_names:
+        names, *rows = book.get_sheet_by_name(sheet).to_python() or [[]]
+        for name, *values in zip(names, *rows, strict=True):
+            yield str(name), [value for value in values if isinstance(value, str)]
+
+
+_READERS = {
+    ".csv": _columns_of_csv,
+    ".parquet": _columns_of_parquet,
+    ".jsonl": _columns_of_json,
+    ".geojson": _columns_of_json,
+    ".xlsx": _columns_of_xlsx,
+}

@@ -8,7 +8,6 @@ import os
 import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pytest
 
 from quality.contract import Contract
 from spark_jobs.environment import Environment
-from spark_jobs.export import cell, export, write_files
+from spark_jobs.export import export, write_files
 from spark_jobs.personal import PersonalData
 from spark_jobs.promote import promote
 from spark_jobs.protect import protect
@@ -65,7 +64,8 @@ def test_files_hold_the_open_version_sorted_and_the_manifest_proves_it(
     assert manifest["columns"][0] == {"name": "id", "type": "int"}
     assert manifest["check"]["passed"] is True
     assert [(file["name"], file["bytes"], file["sha256"]) for file in manifest["files"]] == [
-        (path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (text, binary)
+        (path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in (text, text.with_suffix(".xlsx"), text.with_suffix(".jsonl"), binary)
     ]
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     exported(clinics, corner)
@@ -124,40 +124,18 @@ def test_a_full_disk_and_a_kill_leave_nothing_and_the_next_run_finishes(
     assert json.loads((exports / "0" / "manifest.json").read_text())["rows"] == 1_000
 
 
-def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_table(clinics: Contract, tmp_path: Path) -> None:
     def batches(count: int) -> Iterator[pa.RecordBatch]:
         for _ in range(count):
             yield pa.RecordBatch.from_pydict({"name": ["Từ Dũ"] * 5_000})
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        files = {kind: tmp_path / f"{count}.{kind}" for kind in ("csv", "parquet")}
-        assert write_files(batches(count), {"name": "string"}, files).rows == 5_000 * count
+        content, files, _ = write_files(batches(count), clinics, {"name": "string"}, tmp_path)
+        assert (content.rows, len(files)) == (5_000 * count, 4)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
 
     peak(1)
     assert peak(40) < 1.5 * peak(4)
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, ""),
-        (True, "true"),
-        (-5, -5),
-        (date(2017, 1, 31), "2017-01-31"),
-        (datetime(2017, 1, 31, 7, 0, tzinfo=UTC), "2017-01-31T07:00:00+00:00"),
-        ("-5", "-5"),
-        ("+84", "+84"),
-        ("-1.234,5 %", "-1.234,5 %"),
-        ("=1+1", "'=1+1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("-2+3+cmd", "'-2+3+cmd"),
-        ("\t=1", "'\t=1"),
-        ("Bà Rịa - Vũng Tàu", "Bà Rịa - Vũng Tàu"),
-    ],
-)
-def test_a_cell_of_the_csv_is_plain_and_runs_nothing(value: object, shown: object) -> None:
-    assert cell(value) == shown
