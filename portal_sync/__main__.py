@@ -1,5 +1,7 @@
 """`python -m portal_sync plan [--json]`, `apply [--removals N] [--plan FILE]` and `verify FILE [--portal ADDRESS]`.
 
+`plan` and `apply` take `--overwrite DATASET` too.
+
 From the environment: KHO_LAKE (exports), KHO_PORTAL_URL and KHO_PORTAL_TOKEN.
 """
 
@@ -11,16 +13,19 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from portal_sync.actual import read_portal
 from portal_sync.apply import apply
 from portal_sync.client import Client
 from portal_sync.desired import claimed, desired
+from portal_sync.edits import edits, left_alone
 from portal_sync.exports import newest_exports
-from portal_sync.plan import as_json, as_text, check_removals, check_same, plan
+from portal_sync.plan import as_json, as_text, check_removals, check_same, plan, told
 from portal_sync.verify import verify
 from quality.contract import load_all, load_catalogue
+from quality.digest import ZONE
 from quality.refusal import Refusal, run
 
 
@@ -32,18 +37,24 @@ def main() -> None:
         return
     lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
     with one_at_a_time(Path(lake)):
-        contracts = load_all()
-        wanted = desired(contracts, load_catalogue(), newest_exports(Path(lake) / "exports"))
+        contracts, catalogue = load_all(), load_catalogue()
+        ours = claimed(contracts, catalogue)
+        today = datetime.now(ZONE).date()
+        wanted = desired(contracts, catalogue, newest_exports(Path(lake) / "exports"), today)
         client = Client(url, token)
         found = read_portal(client)
-        changes = plan(wanted, found, claimed(contracts), is_whole=client.has_extension())
-        unfinished = sorted(claimed(contracts) - {name for _, name in wanted})
+        edited = [edit for edit in edits(wanted, found) if edit.dataset not in arguments.overwrite]
+        wanted = left_alone(wanted, edited)
+        changes = plan(wanted, found, ours, is_whole=client.has_extension())
+        unfinished = sorted(ours - {name for _, name in wanted})
         if arguments.verb == "plan":
-            print(as_json(changes) if arguments.json else as_text(changes, unfinished))
+            print(as_json(changes, edited) if arguments.json else as_text(changes, unfinished, edited))
             return
         if arguments.plan:
-            check_same(changes, _seen(arguments.plan))
+            check_same(changes, edited, _seen(arguments.plan))
         check_removals(changes, found, arguments.removals)
+        for edit in edited:
+            print(told(edit))
         apply(client, changes, wanted, found, say=print)
         print(f"apply: {len(changes)} changes; {sum(1 for kind, _ in wanted if kind == 'dataset')} datasets published")
 
@@ -56,6 +67,14 @@ def _arguments() -> argparse.Namespace:
     applied = verbs.add_parser("apply", help="change it")
     applied.add_argument("--removals", type=int, metavar="N", help="remove so many datasets, as the plan says")
     applied.add_argument("--plan", type=Path, metavar="FILE", help="only if it is still what `plan --json` wrote there")
+    for verb in (planned, applied):
+        verb.add_argument(
+            "--overwrite",
+            action="append",
+            default=[],
+            metavar="DATASET",
+            help="lose what was edited on the portal there",
+        )
     verified = verbs.add_parser("verify", help="whether a downloaded file is what the portal published")
     verified.add_argument("file", type=Path)
     verified.add_argument("--portal", metavar="ADDRESS", help="another than this installation's")

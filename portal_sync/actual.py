@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portal_sync.client import Client, TokenRefused
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Entry, File, State, Table, Version
+from portal_sync.edits import WRITTEN
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version
 from quality.refusal import Refusal
 
 _PAGE = 1000
@@ -15,6 +16,7 @@ _DATASET_FIELDS = (
     *("title", "title_translated", "notes", "notes_translated", "tags_translated", "license_id", "grain", "key"),
     *("frequency", "source_title", "source_title_translated", "source_url", "cautions_translated", "temporal_start"),
     *("temporal_end", "row_count", "kho_table", "kho_version", "exported_at", "managed_by"),
+    *("history_days", "retired_on", "retired_reason", "retired_reason_translated", "successor", WRITTEN),
 )
 _FILE_FIELDS = ("name", "name_translated", "description", "description_translated", "format")
 
@@ -88,7 +90,10 @@ def table_of(name: str, resource: dict[str, Any], tables: Mapping[str, Any] | No
     """What the database says of a resource's table; without our extension, what we wrote on the resource."""
     if tables is not None:
         held = tables.get(resource["id"])
-        return Table(name, _version(held["version"]), held["form"]) if held else None
+        if held is None:
+            return None
+        columns = tuple(Column(column["id"], column["type"], {}) for column in held["columns"])
+        return Table(name, _version(held["version"]), held["form"], columns)
     lineage, _, number = (resource.get("kho_version") or "").rpartition("/")
     if not lineage:
         return None

@@ -16,7 +16,7 @@ from portal_sync import plain, whole
 from portal_sync.actual import read_tables, table_of
 from portal_sync.client import Client, Missing, PortalUnreachable
 from portal_sync.plan import Action, Change
-from portal_sync.portal import GROUP, MARK, ORGANISATION, Entry, File, State
+from portal_sync.portal import GROUP, MARK, ORGANISATION, Content, Entry, File, State
 from quality.refusal import Refusal
 
 _LAST = ("kho_version", "exported_at", "row_count")  # fields that speak of the data, written when it is there
@@ -57,6 +57,8 @@ def _carry_out(client: Client, change: Change, desired: State, actual: State) ->
         return _write_group(client, change, desired.get(key))
     if change.action is Action.REMOVE:
         return _remove_dataset(client, change.name)
+    if desired[key].content is not Content.OURS:
+        return _end_dataset(client, desired[key])
     return _write_dataset(client, desired[key], actual.get(key))
 
 
@@ -79,6 +81,14 @@ def _revive(client: Client, noun: str, name: str) -> bool:
     except Missing:
         return False
     return bool(found["state"] == "deleted" and found.get("managed_by") == MARK)
+
+
+def _end_dataset(client: Client, entry: Entry) -> str:
+    """Say when and why it ends; from that day on its data is gone, but for what its history keeps."""
+    if entry.content is Content.NONE:
+        _remove_resources(client, entry.name)
+    client.call("package_patch", {"id": entry.name, **entry.fields})
+    return "ended" if entry.content is Content.NONE else "its end is announced"
 
 
 def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
@@ -124,7 +134,14 @@ def _verify(file: File) -> None:
 
 
 def _remove_dataset(client: Client, name: str) -> str:
-    """Its tables, its files, then itself (CKAN keeps the name of what is gone). A killed run may have begun with it."""
+    """What it holds, then itself. CKAN keeps the name of what is gone."""
+    _remove_resources(client, name)
+    client.call("package_delete", {"id": name})
+    return "removed"
+
+
+def _remove_resources(client: Client, name: str) -> None:
+    """Tables and files. A killed run may have begun with it."""
     found = client.call("package_show", {"id": name})
     for resource in found["resources"]:
         if resource.get("datastore_active"):
@@ -132,5 +149,3 @@ def _remove_dataset(client: Client, name: str) -> str:
                 client.call("datastore_delete", {"resource_id": resource["id"], "force": True})
         with contextlib.suppress(Missing):
             client.call("resource_delete", {"id": resource["id"]})
-    client.call("package_delete", {"id": name})
-    return "removed"

@@ -7,11 +7,28 @@ import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version, form_of
+from portal_sync.edits import WRITTEN, written
+from portal_sync.portal import (
+    DATASET,
+    GROUP,
+    MARK,
+    ORGANISATION,
+    Column,
+    Content,
+    Entry,
+    File,
+    State,
+    Table,
+    Version,
+    form_of,
+)
 from quality.refusal import Refusal
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from portal_sync.exports import Export, ExportedFile
+    from quality.catalogue import Retired
     from quality.contract import Catalogue, Contract, Text
     from quality.contract import Entry as Listed
 
@@ -38,6 +55,7 @@ TYPES = {
 
 
 RECEIPT = "receipt.json"
+_REASON = ("retired_reason", "retired_reason_translated")
 _NOTES = {  # on each kind of file
     "CSV": {
         "vi": "Bảng đầy đủ: UTF-8 có BOM, phân cách bằng dấu phẩy, dấu thập phân là dấu chấm, ngày theo ISO 8601.",
@@ -70,14 +88,19 @@ class ColumnNotAllowed(Refusal):
     """An export holds a column that the contract does not publish."""
 
 
-def desired(contracts: Mapping[str, Contract], catalogue: Catalogue, exports: Mapping[str, Export]) -> State:
-    """Every published table that has an export, and the organisations and groups they name."""
+def desired(
+    contracts: Mapping[str, Contract], catalogue: Catalogue, exports: Mapping[str, Export], today: date
+) -> State:
+    """Every published table that has an export, the organisations and groups they name, and what has ended."""
+    ended = {name for name, retired in catalogue.retired.items() if retired.on <= today}
     published = [
         (contract, exports[contract.name])
         for contract in contracts.values()
-        if contract.portal and contract.name in exports
+        if contract.portal and contract.name in exports and contract.portal.dataset not in ended
     ]
-    datasets = [_dataset(contract, export) for contract, export in published]
+    datasets = [_dataset(contract, export, catalogue.retired) for contract, export in published]
+    known = {dataset.name for dataset in datasets}
+    datasets += [_ending(retired, today) for name, retired in catalogue.retired.items() if name not in known]
     owners = {contract.owner for contract, _ in published}
     groups = {contract.portal.group for contract, _ in published if contract.portal}
     entries = [
@@ -88,9 +111,11 @@ def desired(contracts: Mapping[str, Contract], catalogue: Catalogue, exports: Ma
     return {(entry.kind, entry.name): entry for entry in entries}
 
 
-def claimed(contracts: Mapping[str, Contract]) -> frozenset[str]:
-    """The datasets that contracts speak of: one of these without an export is left alone, not removed."""
-    return frozenset(contract.portal.dataset for contract in contracts.values() if contract.portal)
+def claimed(contracts: Mapping[str, Contract], catalogue: Catalogue) -> frozenset[str]:
+    """The datasets that contracts speak of, and those that have ended: none of these is removed."""
+    return frozenset(contract.portal.dataset for contract in contracts.values() if contract.portal) | set(
+        catalogue.retired
+    )
 
 
 def _listed(kind: str, entry: Listed) -> Entry:
@@ -104,7 +129,22 @@ def _listed(kind: str, entry: Listed) -> Entry:
     return Entry(kind, entry.id, fields)
 
 
-def _dataset(contract: Contract, export: Export) -> Entry:
+def _ending(retired: Retired, today: date) -> Entry:
+    """A dataset that no contract publishes any more: as it is until its day, then without its data."""
+    content = Content.NONE if retired.on <= today else Content.AS_IT_IS
+    return Entry(DATASET, retired.dataset, _farewell(retired), content=content)
+
+
+def _farewell(retired: Retired | None) -> dict[str, Any]:
+    """What a dataset says of its end; without one, nothing."""
+    return {
+        "retired_on": retired.on.isoformat() if retired else "",
+        **(_bilingual("retired_reason", retired.reason) if retired else dict.fromkeys(_REASON, "")),
+        "successor": retired.successor if retired else "",
+    }
+
+
+def _dataset(contract: Contract, export: Export, retired: Mapping[str, Retired]) -> Entry:
     portal = contract.portal
     if portal is None:  # `desired` only asks for published ones
         raise AssertionError(contract.table)
@@ -130,8 +170,11 @@ def _dataset(contract: Contract, export: Export) -> Entry:
         "kho_table": contract.table,
         "kho_version": str(export.version),
         "exported_at": export.exported_at,
+        "history_days": str(portal.history_days),
+        **_farewell(retired.get(portal.dataset)),
         "managed_by": MARK,
     }
+    fields[WRITTEN] = written(fields)
     files = {file.path.name: _resource(contract, file) for file in export.files}
     files[RECEIPT] = _receipt(export.receipt)
     return Entry(DATASET, portal.dataset, fields, files, _table(contract, export))
@@ -199,7 +242,8 @@ def _table(contract: Contract, export: Export) -> Table | None:
         for name, _ in export.columns
     )
     version = Version(export.lineage, export.version)
-    return Table(places["CSV"].name, version, form_of(columns), columns, export.key, places["Parquet"], export.content)
+    form, rows = form_of(columns), places["Parquet"]
+    return Table(places["CSV"].name, version, form, columns, export.key, rows, export.content, export.changes)
 
 
 def _bilingual(field: str, text: Text) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from enum import Enum
 from itertools import takewhile
 from typing import Any
 
-from portal_sync.portal import DATASET, GROUP, ORGANISATION, Entry, State, patch_for
+from portal_sync.edits import Edit
+from portal_sync.portal import DATASET, GROUP, ORGANISATION, Content, Entry, State, Table, patch_for
 from quality.refusal import Refusal
 
 _ORDER = {ORGANISATION: 0, GROUP: 1, DATASET: 2}
@@ -77,6 +78,7 @@ def plan(
     creates = [
         Change(Action.CREATE, *key, load=_load(desired[key], None, is_whole=is_whole))
         for key in desired.keys() - actual.keys()
+        if desired[key].content is Content.OURS  # of what has ended and is not there, nothing need be said
     ]
     both = {key: tuple(differences(desired[key], actual[key])) for key in desired.keys() & actual.keys()}
     updates = [
@@ -108,6 +110,12 @@ def differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
             yield Reason(field, actual.fields.get(field, ""), desired.fields[field])
     if actual.state != desired.state:
         yield Reason("state", actual.state, desired.state)
+    if desired.content is not Content.AS_IT_IS:
+        yield from _file_differences(desired, actual)
+        yield from _table_differences(desired, actual)
+
+
+def _file_differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
     for name in sorted(desired.files.keys() | actual.files.keys()):
         ours, theirs = desired.files.get(name), actual.files.get(name)
         if ours is None or theirs is None:
@@ -118,8 +126,6 @@ def differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
         for field in sorted(ours.fields):
             if ours.fields[field] != theirs.fields.get(field, ""):
                 yield Reason(f"file {name} {field}", theirs.fields.get(field, ""), ours.fields[field])
-    if desired.table:
-        yield from _table_differences(desired, actual)
 
 
 def _table_differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
@@ -128,8 +134,20 @@ def _table_differences(desired: Entry, actual: Entry) -> Iterator[Reason]:
         return
     if theirs is None or ours.version != theirs.version:
         yield Reason("table version", str(theirs.version or "unknown") if theirs else "none", str(ours.version))
-    elif ours.form != theirs.form:
-        yield Reason("table columns and dictionary", theirs.form, ours.form)
+    yield from _column_differences(ours, theirs)
+
+
+def _column_differences(ours: Table, theirs: Table | None) -> Iterator[Reason]:
+    """Columns that are added, removed or of another type; else the dictionary. Of a stock CKAN no columns are known."""
+    if theirs is None:
+        return
+    before, after = ({column.name: column.type for column in table.columns} for table in (theirs, ours))
+    if before and before != after:
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                yield Reason(f"column {name}", before.get(name, "absent"), after.get(name, "absent"))
+    elif ours.form != theirs.form and (theirs.form or ours.version == theirs.version):
+        yield Reason("dictionary", theirs.form, ours.form)
 
 
 def _load(desired: Entry, actual: Entry | None, *, is_whole: bool) -> str:
@@ -157,9 +175,9 @@ def check_removals(changes: list[Change], actual: State, allowed: int | None) ->
         )
 
 
-def check_same(changes: list[Change], seen: str) -> None:
+def check_same(changes: list[Change], edited: list[Edit], seen: str) -> None:
     """Refuse to do what is not the plan that was seen, in the form that `as_json` gives it."""
-    if as_json(changes).strip() == seen.strip():
+    if as_json(changes, edited).strip() == seen.strip():
         return
     raise PlanChanged(
         "the plan is not the one that was seen",
@@ -169,34 +187,48 @@ def check_same(changes: list[Change], seen: str) -> None:
     )
 
 
-def as_text(changes: list[Change], unfinished: list[str]) -> str:
-    """The plan for a person. The same plan is the same text."""
+def as_text(changes: list[Change], unfinished: list[str], edited: list[Edit]) -> str:
+    """The plan for a person. The same plan is the same text. `edited` are left as they are."""
     lines = []
     for change in changes:
         lines.append(f"{change.action.value} {change.kind} {change.name}")
         lines += [f"    {_shown(reason)}" for reason in change.reasons]
         lines += [f"    table: {change.load}"] if change.load else []
     lines += [f"! dataset {name}: in its contract, but there is no export yet; left as it is" for name in unfinished]
+    lines += map(told, edited)
     counts = [f"{sum(1 for c in changes if c.action is action)} to {action.name.lower()}" for action in Action]
     lines.append(f"plan: {', '.join(counts)}")
     return "\n".join(lines)
 
 
-def as_json(changes: list[Change]) -> str:
-    """The plan for a program."""
-    return json.dumps(
-        [{**asdict(change), "action": change.action.name.lower()} for change in changes],
-        ensure_ascii=False,
-        indent=1,
+def told(edit: Edit) -> str:
+    """Of an edit that is left alone: what it is, and both ways on."""
+    texts = _both_sides(edit.theirs, edit.ours)
+    return (
+        f"! dataset {edit.dataset}: {edit.field} was edited on the portal: {texts[0]}, in its contract {texts[1]};"
+        f" left as it is: write it into the contract, or `kho apply --overwrite {edit.dataset}`"
     )
 
 
+def as_json(changes: list[Change], edited: list[Edit]) -> str:
+    """The plan for a program."""
+    plan = {
+        "changes": [{**asdict(change), "action": change.action.name.lower()} for change in changes],
+        "edited": [asdict(edit) for edit in edited],
+    }
+    return json.dumps(plan, ensure_ascii=False, indent=1)
+
+
 def _shown(reason: Reason) -> str:
-    """Both sides, from shortly before the place where they begin to differ."""
-    before, after = (_as_line(value) for value in (reason.actual, reason.desired))
+    return f"{reason.field}: {' → '.join(_both_sides(reason.actual, reason.desired))}"
+
+
+def _both_sides(before: object, after: object) -> tuple[str, str]:
+    """From shortly before the place where they begin to differ."""
+    before, after = _as_line(before), _as_line(after)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
     start = max(0, same - _SHOWN // 4) if max(len(before), len(after)) > _SHOWN else 0
-    return f"{reason.field}: {_cut(before, start)} → {_cut(after, start)}"
+    return _cut(before, start), _cut(after, start)
 
 
 def _as_line(value: object) -> str:

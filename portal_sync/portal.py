@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Table:
     """The DataStore table that a dataset's CSV file is also served from.
 
     `form` is `form_of` its columns as the database describes them. `path` (a Parquet file), `key`, `content` (as the
-    manifest tells it) and `changes` are known of our own tables only.
+    manifest tells it), `changes` and what `columns` mean are known of our own tables only.
     """
 
     file: str
@@ -134,6 +135,14 @@ def form_of(columns: Iterable[Column]) -> str:
     return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
 
 
+class Content(Enum):
+    """What is wanted of a dataset's files and table."""
+
+    OURS = "ours"  # those of its entry
+    AS_IT_IS = "as it is"  # those that are there
+    NONE = "none"  # it has ended: it stays as a notice
+
+
 @dataclass(frozen=True)
 class Entry:
     """An organisation, a group or a dataset, by its name. Only a dataset has files and a table."""
@@ -145,6 +154,7 @@ class Entry:
     table: Table | None = None
     managed: bool = True
     state: str = "active"
+    content: Content = Content.OURS
 
 
 State = Mapping[tuple[str, str], Entry]  # by kind and name

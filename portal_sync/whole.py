@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from portal_sync import plain
@@ -42,13 +42,11 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
     table = entry.table
     if table is None or table.version is None:
         raise AssertionError(entry.name)
-    is_new = held is None or held.version != table.version
     wanted = {name: _described(client, entry.name, file) for name, file in sorted(entry.files.items())}
-    for name, described in wanted.items():
-        if is_new or name not in resources or resources[name].get("hash") != described["hash"]:
-            _bring(client, entry.name, table.version, entry.files[name])
-        if name not in resources:
-            resources[name] = client.call("resource_create", {"package_id": dataset, **described})
+    for file in _files_to_bring(entry, table.version, resources, held):
+        _bring(client, entry.name, table.version, file)
+    for name in sorted(wanted.keys() - resources.keys()):
+        resources[name] = client.call("resource_create", {"package_id": dataset, **wanted[name]})
 
     def prove_files() -> None:
         for file in entry.files.values():
@@ -60,6 +58,8 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
         if any((resources[name].get(field) or "") != value for field, value in described.items()):
             client.call("resource_patch", {"id": resources[name]["id"], **described})
     ensure_view(client, resource)
+    if done:
+        client.call("kho_history_trim", {"id": dataset})
     return done and f", {done}"
 
 
@@ -99,6 +99,17 @@ def load(
             client.call("kho_table_put_back", asked)
         raise
     return f"{table.content['rows']:,} rows"
+
+
+def _files_to_bring(entry: Entry, version: Version, resources: Mapping[str, Any], held: Table | None) -> Iterator[File]:
+    """Those of a new version, or that are missing; with them what changed, told from what the public has had before."""
+    is_new = held is None or held.version != version
+    for name, file in sorted(entry.files.items()):
+        if is_new or name not in resources or resources[name].get("hash") != file.sha256:
+            yield file
+    changes = entry.table.changes if entry.table else None
+    if changes and held and held.version == Version(version.lineage, changes.since):
+        yield from changes.files
 
 
 def _described(client: Client, dataset: str, file: File) -> dict[str, Any]:
@@ -143,8 +154,8 @@ def _prove_file(client: Client, dataset: str, file: File) -> None:
 def prove(client: Client, resource: str, table: Table) -> None:
     """What the portal's database holds is what the manifest says. Raises NotProven."""
     held = client.call("kho_table_state", {"resource_id": resource})
-    expected = {**table.content, "version": _as_dict(table.version)}
-    found = {**{name: held[name] for name in table.content}, "version": held["version"]}
+    expected = {**table.content, "version": _as_dict(table.version), "form": table.form}
+    found = {name: held[name] for name in expected}
     differing = [name for name in expected if expected[name] != found[name]]
     if differing:
         raise NotProven(

@@ -1,10 +1,16 @@
-"""Whom and what contracts speak of: organisations, groups and licences, from `contracts/catalogue.yml`."""
+"""Whom and what contracts speak of: organisations, groups and licences, from `contracts/catalogue.yml`.
+
+There too: which datasets end, when and why (`retired`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+
+import yaml
 
 from quality.page import Mistake, Page, Text
 
@@ -24,20 +30,48 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Retired:
+    """The end of a dataset: announced from the day it is written here, and from `on` its data is no longer published.
+
+    `successor` is the dataset that takes its place, such as the one of a table whose columns had to change.
+    """
+
+    dataset: str
+    on: date
+    reason: Text
+    successor: str = ""
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """Every entry by its id, which is also its name on the portal."""
 
     organisations: Mapping[str, Entry]
     groups: Mapping[str, Entry]
     licences: Mapping[str, Entry]
+    retired: Mapping[str, Retired] = field(default_factory=dict)
 
 
 def read_catalogue(folder: Path) -> tuple[Catalogue, list[Mistake]]:
     """The catalogue of a folder of contracts, and everything that is wrong with it."""
     page = Page(folder / "catalogue.yml")
-    words = page.mapping(page.root(), "catalogue", must=("organisations", "groups", "licences"))
+    words = page.mapping(page.root(), "catalogue", must=("organisations", "groups", "licences"), may=("retired",))
     sections = {name: _entries(page, words, name) for name in ("organisations", "groups", "licences")}
-    return Catalogue(**sections), page.mistakes
+    return Catalogue(**sections, retired=_retired(page, words.get("retired"))), page.mistakes
+
+
+def _retired(page: Page, node: yaml.Node | None) -> dict[str, Retired]:
+    found = {}
+    for dataset, value in page.mapping(node, "retired", may=None).items():
+        where = f"retired.{dataset}"
+        words = page.mapping(value, where, must=("on", "reason"), may=("successor",))
+        found[dataset] = Retired(
+            dataset,
+            page.day(words.get("on"), f"{where}.on"),
+            page.bilingual(words.get("reason"), f"{where}.reason"),
+            page.text(words.get("successor"), f"{where}.successor", SLUG, "lower-case letters, digits and -"),
+        )
+    return found
 
 
 def _entries(page: Page, words: Mapping[str, object], section: str) -> dict[str, Entry]:

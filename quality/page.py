@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -137,6 +138,16 @@ class Page:
                 self.wrong(node, f"{where}: expected a whole number, 0 or more, found {_shown(node)}")
             return 0
         return int(value or 0)
+
+    def day(self, node: yaml.Node | None, where: str) -> date:
+        """A day as 2026-12-31."""
+        text = self.text(node, where)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            if node is not None and text:
+                self.wrong(node, f"{where}: expected a day as 2026-12-31, found {text!r}")
+            return date.max
 
     def truth(self, node: yaml.Node | None, where: str, *, default: bool) -> bool:
         """True or false; `default` when the word is absent."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -66,6 +67,7 @@ def _export(contract: Contract, environment: Environment) -> None:
             manifest = write_export(spark, environment.warehouse, contract, newest, folder)
             manifest["changes"] = tell_changes(spark, environment.warehouse, manifest, folder)
             manifest["check"] = _summary(verdict)
+            manifest["code"] = code()
             text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
             (folder / MANIFEST).write_text(text, encoding="utf-8")
         sizes = ", ".join(f"{file['format']} {file['bytes']:,} bytes" for file in manifest["files"])
@@ -187,6 +189,16 @@ def _described(kind: Kind, path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "sha256": sha256,
     }
+
+
+def code() -> str | None:
+    """The commit of this very code, with `-dirty` where it was changed since; None where there is no history."""
+    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def _summary(verdict: Mapping[str, Any]) -> dict[str, Any]:

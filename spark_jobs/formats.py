@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from zoneinfo import ZoneInfo
+
+from quality.digest import ZONE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Columns = Mapping[str, str]  # names and Spark's types
     Rows = Sequence[tuple[Any, ...]]
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")  # -5, +84, 1.234,5 are no formulas
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from spark_jobs.formats import ZONE
+from quality.digest import ZONE
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -65,6 +65,8 @@ def dataset(
         "kho_table": "city.trial",
         "kho_version": str(version),
         "exported_at": "2026-11-22T10:00:00+07:00",
+        "history_days": "3650",
+        **dict.fromkeys(("retired_on", "retired_reason", "retired_reason_translated", "successor"), ""),
         "managed_by": MARK,
         **fields,
     }

@@ -71,6 +71,6 @@ def test_a_portal_that_is_up_to_date_is_not_written_to(published: Stack) -> None
     before = changed_at()
     assert DATASET in before
     assert published.kho("plan").stdout.endswith("plan: 0 to create, 0 to update, 0 to remove\n")
-    assert json.loads(published.kho("plan", "--json").stdout) == []
+    assert json.loads(published.kho("plan", "--json").stdout) == {"changes": [], "edited": []}
     assert published.kho("apply").stdout.startswith("apply: 0 changes")
     assert changed_at() == before

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,9 @@ def test_the_sha_changes_with_the_file(tmp_path: Path) -> None:
         ("{vi: Trường học, en: Schools}", "Schools", "1: title: expected words with values, found 'Schools'"),
         ("owner: so-giao-duc", "owner: so-giao-duc\nowner: so-giao-duc", "5: contract: owner stands twice"),
         ("grain: one row per school\n", "", "1: contract: grain is missing"),
+        ("  cautions: []", "  point: [school_id, pupil_count]\n  cautions: []", "20: portal.point: expected [longitude, latitude], two published columns of doubles; found school_id (string), pupil_count (int)"),
+        ("  cautions: []", "  point: [principal]\n  cautions: []", "20: portal.point: expected [longitude, latitude], two published columns of doubles; found principal (not published)"),
+        ("  cautions: []", "  history_days: long\n  cautions: []", "20: portal.history_days: expected a number, found 'long'"),
         ("  cautions: []", "  cautions: []\ndelivery: {}", "21: contract: unknown word 'delivery'"),
     ],
 )  # fmt: skip
@@ -275,6 +279,20 @@ def test_a_mistake_in_the_catalogue_is_told_too(tmp_path: Path) -> None:
         load_all(folder)
     assert "catalogue.yml:4: groups.giao-duc.title: en is missing" in str(refused.value)
     assert "catalogue.yml:6: licences.mit.url: expected an http address" in str(refused.value)
+
+
+def test_the_catalogue_says_which_datasets_end_when_and_why(tmp_path: Path) -> None:
+    words = "retired:\n  truong-hoc:\n    on: 2027-03-31\n    reason: {vi: Đổi, en: Changed}\n    successor: truong-hoc-v2\n"
+    path = folder_with(tmp_path, city__schools=CITY) / "catalogue.yml"
+    path.write_text(CATALOGUE + words, encoding="utf-8")
+    retired = load_catalogue(tmp_path).retired["truong-hoc"]
+    assert (retired.on, retired.reason.en, retired.successor) == (date(2027, 3, 31), "Changed", "truong-hoc-v2")
+    path.write_text(CATALOGUE + words.replace("2027-03-31", "31/03/2027").replace("reason", "why"), encoding="utf-8")
+    with pytest.raises(ContractMistakes) as refused:
+        load_catalogue(tmp_path)
+    assert "retired.truong-hoc.on: expected a day as 2026-12-31, found '31/03/2027'" in str(refused.value)
+    assert "retired.truong-hoc: unknown word 'why'" in str(refused.value)
+    assert "retired.truong-hoc: reason is missing" in str(refused.value)
 
 
 def test_a_folder_without_contracts_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@
     GET /download/<dataset>/<lineage>/<version>/<name>        of that version, for ever the same
 
 A version's files are all there before its table is swapped in, and the swap is what makes them the latest: at no moment
-does the portal give a file that does not match its table. Files come with ETag and ranges, and compressed to whoever
-takes them so.
+does the portal give a file that does not match its table, and none of a version that never was published. Files come
+with ETag and ranges, and compressed to whoever takes them so.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ckanext_kho.tables import fence
 from ckanext_kho.tables.actions import answer_refusals
 from ckanext_kho.tables.database import reader
 from ckanext_kho.tables.form import Unfit, Version
+from ckanext_kho.tables.history import Published, published
 
 files = Blueprint("kho_files", __name__)
 
@@ -57,10 +58,10 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
 @files.route("/download/<dataset>/<name>")
 def latest(dataset: str, name: str) -> Any:
     """A file of the version that the dataset's table holds now."""
-    shown = _shown(dataset)
+    shown = shown_to_reader(dataset)
     version = _published(shown)
     if version is None:
-        abort(404)
+        abort(410 if shown.get("retired_on") else 404)
     answer = _send(shown["id"], version, name)
     answer.headers["Cache-Control"] = "public, no-cache"  # ask each time; the answer is mostly "as you have it"
     place = {"dataset": dataset, "lineage": version.lineage, "number": version.number, "name": name}
@@ -71,7 +72,10 @@ def latest(dataset: str, name: str) -> Any:
 @files.route("/download/<dataset>/<lineage>/<int:number>/<name>")
 def pinned(dataset: str, lineage: str, number: int, name: str) -> Any:
     """A file of that very version."""
-    answer = _send(_shown(dataset)["id"], Version(lineage, number), name)
+    shown, version = shown_to_reader(dataset), Version(lineage, number)
+    if version not in {one.version for one in versions_of(shown)}:
+        abort(404)
+    answer = _send(shown["id"], version, name)
     answer.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
     return answer
 
@@ -97,8 +101,8 @@ def kho_file_find(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any
                 "version": version.as_dict(),
                 "is_latest": version == _published(shown),
                 "name": name,
-                "receipt": _address("kho_files.pinned", **named, name=RECEIPT),
-                "latest": _address("kho_files.latest", dataset=shown["name"], name=name),
+                "receipt": address("kho_files.pinned", **named, name=RECEIPT),
+                "latest": address("kho_files.latest", dataset=shown["name"], name=name),
             }
         )
     return found
@@ -107,11 +111,17 @@ def kho_file_find(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any
 ACTIONS = {"kho_file_find": kho_file_find}
 
 
-def _address(route: str, **parts: str) -> str:
+def folder_of(known: str, version: Version) -> Path:
+    """Where the files of a version are. By the dataset's id, which stays when its name changes."""
+    return _root() / "files" / known / _safe(version.lineage) / str(version.number)
+
+
+def address(route: str, **parts: str) -> str:
+    """Whole, and of no language."""
     return str(toolkit.h.url_for(route, **parts, qualified=True, locale="default"))
 
 
-def _shown(dataset: str) -> dict[str, Any]:
+def shown_to_reader(dataset: str) -> dict[str, Any]:
     """The dataset, for whoever asks; for whom it is not, there is none."""
     try:
         shown: dict[str, Any] = toolkit.get_action("package_show")({}, {"id": dataset})
@@ -122,9 +132,18 @@ def _shown(dataset: str) -> dict[str, Any]:
 
 def _published(shown: dict[str, Any]) -> Version | None:
     """The version of a dataset's table, from the database itself."""
-    tables = [resource["id"] for resource in shown["resources"] if resource.get("datastore_active")]
     with reader() as connection:
-        return next((found for one in tables if (found := fence.version_of(connection, one))), None)
+        return next((found for one in _tables(shown) if (found := fence.version_of(connection, one))), None)
+
+
+def versions_of(shown: dict[str, Any]) -> list[Published]:
+    """Every version of a dataset that was published, the newest first."""
+    with reader() as connection:
+        return published(connection, shown["id"])
+
+
+def _tables(shown: dict[str, Any]) -> list[str]:
+    return [resource["id"] for resource in shown["resources"] if resource.get("datastore_active")]
 
 
 def _send(known: str, version: Version, name: str) -> Any:
@@ -173,8 +192,8 @@ def _remember(sha256: str, place: Path) -> None:
 
 
 def _place(known: str, version: Version, name: str) -> Path:
-    """Of a file. By the dataset's id, which stays when its name changes. Raises Unfit for what is no name here."""
-    return _root() / "files" / known / _safe(version.lineage) / str(version.number) / _safe(name)
+    """Of a file. Raises Unfit for what is no name here."""
+    return folder_of(known, version) / _safe(name)
 
 
 def _root() -> Path:

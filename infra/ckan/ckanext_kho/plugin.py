@@ -14,7 +14,7 @@ from ckan.plugins import toolkit
 from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
-from ckanext_kho import bilingual, files, rows, texts
+from ckanext_kho import bilingual, files, history, rows, texts
 from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
@@ -65,13 +65,14 @@ class KhoPlugin(plugins.SingletonPlugin):
             **bilingual.ACTIONS,
             **actions.ACTIONS,
             **files.ACTIONS,
+            **history.ACTIONS,
             "datastore_search": rows.datastore_search,
             "status_show": status_show,
         }
 
     def get_blueprint(self) -> list[Blueprint]:
-        """The table view's questions, downloads, files, and rows on their way in."""
-        return [rows.rows, dump.dump, actions.staged_rows, files.files]
+        """The table view's questions, downloads, files, their history, and rows on their way in."""
+        return [rows.rows, dump.dump, actions.staged_rows, files.files, history.history]
 
     def get_helpers(self) -> dict[str, Callable[..., Any]]:
         """Used in templates."""
@@ -82,6 +83,8 @@ class KhoPlugin(plugins.SingletonPlugin):
             "kho_number": number,
             "kho_newest": newest,
             "kho_counts": counts,
+            "kho_summary": history.summary,
+            "kho_latest": history.latest,
         }
 
     def before_dataset_search(self, search_params: Dict) -> Dict:

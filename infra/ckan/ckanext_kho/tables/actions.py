@@ -17,8 +17,8 @@ from ckan.lib import jobs
 from ckan.plugins import toolkit
 from flask import Blueprint, jsonify, request
 
-from ckanext_kho.tables import fence, staging
-from ckanext_kho.tables.database import Busy, is_held, reader, writer
+from ckanext_kho.tables import fence, history, staging
+from ckanext_kho.tables.database import Busy, Connection, drop, is_held, reader, writer
 from ckanext_kho.tables.fence import Moved
 from ckanext_kho.tables.form import Load, Unfit, read_load, read_version
 from ckanext_kho.tables.patch import Changes, patch
@@ -69,18 +69,17 @@ def kho_table_replace(context: Any, data_dict: Dict) -> Dict:
 
     `resource_id`, `staged`, `rows`, `fields`, `key`, `version` and `replaces` ({"lineage", "version"}, or nothing).
     """
-    resource = _resource(context, data_dict)
+    dataset, resource = _resource(context, data_dict)
     with _refusals(), writer(resource) as connection:
-        load = read_load(resource, data_dict)
+        load = read_load(dataset, resource, data_dict)
+        history.prepare(connection)
         is_small = int(data_dict["rows"]) <= AT_ONCE
         if is_small:
-            replace(connection, load)
+            _replace(connection, load, context["user"])
         else:
             fence.require(connection, load)
             staging.tell(connection, load.staged, stage="queued")
-    if is_small:
-        _activate(context["user"], resource)
-    else:
+    if not is_small:
         jobs.enqueue(replace_in_background, [load, context["user"]], rq_kwargs={"timeout": _JOB_SECONDS})
     return {"done": is_small}
 
@@ -90,13 +89,18 @@ def replace_in_background(load: Load, user: str) -> None:
     try:
         with writer(load.resource) as connection:
             try:
-                replace(connection, load)
+                _replace(connection, load, user)
             except (Unfit, Moved, Occupied) as error:
                 staging.tell(connection, load.staged, stage="failed", error=str(error))
-                return
     except Busy:
         return  # a later load is at work, and has dropped what this one staged
+
+
+def _replace(connection: Connection, load: Load, user: str) -> None:
+    """With the last step, dropping what was staged, the load is over: CKAN knows of the table by then."""
+    replace(connection, load)
     _activate(user, load.resource)
+    drop(connection, load.staged)
 
 
 def kho_table_patch(context: Any, data_dict: Dict) -> Dict:
@@ -104,21 +108,23 @@ def kho_table_patch(context: Any, data_dict: Dict) -> Dict:
 
     As `kho_table_replace`, with `inserted`, `updated` and `deleted` rows as they must be counted.
     """
-    resource = _resource(context, data_dict)
+    dataset, resource = _resource(context, data_dict)
     with _refusals(), writer(resource) as connection:
         expected = Changes(*(int(data_dict[name]) for name in ("inserted", "updated", "deleted")))
-        patch(connection, read_load(resource, data_dict), expected)
+        history.prepare(connection)
+        patch(connection, read_load(dataset, resource, data_dict), expected)
     return {"done": True}
 
 
 def kho_table_put_back(context: Any, data_dict: Dict) -> Dict:
     """Undo a replacement by `version`: the table before it, which held `replaces`, takes its place again."""
-    resource = _resource(context, data_dict)
+    dataset, resource = _resource(context, data_dict)
     with _refusals(), writer(resource) as connection:
         version = read_version(data_dict["version"])
         if version is None:
             raise Unfit("say which version is to go")
-        put_back(connection, resource, version, read_version(data_dict["replaces"]))
+        history.prepare(connection)
+        put_back(connection, dataset, resource, version, read_version(data_dict["replaces"]))
     return {"done": True}
 
 
@@ -128,7 +134,7 @@ def kho_table_load(context: Any, data_dict: Dict) -> Dict:
 
     `at_work` tells whether somebody has hold of the table: a load that nobody works at was killed.
     """
-    resource = _resource(context, data_dict)
+    _, resource = _resource(context, data_dict)
     with reader() as connection:
         told = staging.told(connection, data_dict["staged"]) or {"stage": "over"}
         return {**told, "at_work": is_held(connection, resource)}
@@ -136,7 +142,7 @@ def kho_table_load(context: Any, data_dict: Dict) -> Dict:
 
 @toolkit.side_effect_free
 def kho_table_state(context: Any, data_dict: Dict) -> Dict:
-    """Version, rows, nulls by column, digest and dictionary of a table, counted now; for whoever may read it."""
+    """Version, rows, nulls by column, digest and form of a table, counted now; for whoever may read it."""
     resource = str(toolkit.get_or_bust(data_dict, "resource_id"))
     toolkit.check_access("datastore_info", context, {"resource_id": resource})
     with reader() as connection:
@@ -148,7 +154,7 @@ def kho_table_state(context: Any, data_dict: Dict) -> Dict:
 
 @toolkit.side_effect_free
 def kho_table_versions(context: Any, data_dict: Dict) -> Dict:  # noqa: ARG001 - CKAN's signature
-    """Version and form of every table, by resource."""
+    """Version, columns and form of every table, by resource."""
     with reader() as connection:
         return versions(connection)
 
@@ -163,15 +169,17 @@ ACTIONS = {
 }
 
 
-def _resource(context: Any, data_dict: Dict) -> str:
+def _resource(context: Any, data_dict: Dict) -> tuple[str, str]:
+    """The dataset and the resource that a load is for."""
     resource = str(toolkit.get_or_bust(data_dict, "resource_id"))
-    _allow(context, resource)
-    return resource
+    return _allow(context, resource), resource
 
 
-def _allow(context: Any, resource: str) -> None:
-    toolkit.get_action("resource_show")(toolkit.fresh_context(context), {"id": resource})
+def _allow(context: Any, resource: str) -> str:
+    """The resource's dataset, for who may write into its table."""
+    shown = toolkit.get_action("resource_show")(toolkit.fresh_context(context), {"id": resource})
     toolkit.check_access("datastore_upsert", context, {"resource_id": resource})
+    return str(shown["package_id"])
 
 
 def _activate(user: str, resource: str) -> None:

@@ -82,8 +82,12 @@ def read_version(given: Mapping[str, Any] | None) -> Version | None:
 
 @dataclass(frozen=True)
 class Load:
-    """What a publisher asks for: that what was staged brings `resource` from `replaces` to `version`."""
+    """What a publisher asks for: that what was staged brings `resource` from `replaces` to `version`.
 
+    `dataset` is the id of the resource's.
+    """
+
+    dataset: str
     resource: str
     staged: str
     form: Form
@@ -91,7 +95,7 @@ class Load:
     replaces: Version | None
 
 
-def read_load(resource: str, given: Mapping[str, Any]) -> Load:
+def read_load(dataset: str, resource: str, given: Mapping[str, Any]) -> Load:
     """As actions take it. Raises Unfit, also for what was staged of another table: the load ends with dropping it."""
     if not names.is_staged(str(given["staged"]), resource):
         raise Unfit(f"{given['staged']!r} was not staged for this table")
@@ -99,4 +103,4 @@ def read_load(resource: str, given: Mapping[str, Any]) -> Load:
     if version is None:
         raise Unfit("a load must say which version it brings")
     form = read_form(given["fields"], given["key"])
-    return Load(resource, str(given["staged"]), form, version, read_version(given["replaces"]))
+    return Load(dataset, resource, str(given["staged"]), form, version, read_version(given["replaces"]))

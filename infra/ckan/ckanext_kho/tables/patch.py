@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from ckanext_kho.tables import fence, staging, text
 from ckanext_kho.tables.database import count, drop, rows, table, value
 from ckanext_kho.tables.form import Load, Unfit
-from ckanext_kho.tables.replace import in_a_moment, keep_count
+from ckanext_kho.tables.replace import in_a_moment, show
 
 DELETE, UPSERT = "delete", "upsert"
 
@@ -36,8 +36,7 @@ def patch(connection: Connection, load: Load, expected: Changes) -> None:
         done = _write(connection, load)
         if done != expected:
             raise Unfit(f"expected {expected}, found {done}: the table was changed by somebody else; replace it")
-        fence.mark(connection, load.resource, load.version)
-        keep_count(connection, load.resource, count(connection, load.resource))
+        show(connection, load, count(connection, load.resource))
 
     in_a_moment(connection, work)
     drop(connection, load.staged)

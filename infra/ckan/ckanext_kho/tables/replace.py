@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.tables import fence, names, staging, text
+from ckanext_kho.tables import fence, history, names, staging, text
 from ckanext_kho.tables.database import count, drop, exists, rows, table, value
 from ckanext_kho.tables.form import Form, Load, Unfit, Version
 
@@ -24,12 +24,11 @@ class Occupied(Exception):
 
 
 def replace(connection: Connection, load: Load) -> None:
-    """Build, then swap. Raises Unfit or Moved, and leaves the table as it was."""
+    """Build, then swap; what was staged is left. Raises Unfit or Moved, and leaves the table as it was."""
     fence.require(connection, load)  # once more under the lock; here it saves the work
     staging.require(connection, load.staged, load.form.columns)
     total = build(connection, load)
     in_a_moment(connection, lambda: _swap(connection, load, total))
-    drop(connection, load.staged)
 
 
 def build(connection: Connection, load: Load) -> int:
@@ -116,7 +115,7 @@ def _inherit(connection: Connection, resource: str, new: str) -> None:
             rows(connection, f'{verb} {right} on public."{new}" {preposition} {role}')
 
 
-def put_back(connection: Connection, resource: str, version: Version, replaces: Version | None) -> None:
+def put_back(connection: Connection, dataset: str, resource: str, version: Version, replaces: Version | None) -> None:
     """Undo a swap: the table before takes the place of `version` again. Raises Moved if either is not there."""
     new, old = names.NEW + resource, names.OLD + resource
     if not exists(connection, old) or fence.version_of(connection, old) != replaces:
@@ -127,6 +126,7 @@ def put_back(connection: Connection, resource: str, version: Version, replaces: 
         _lock(connection, resource)
         fence.require_version(connection, resource, version)
         _change_places(connection, resource, old, new)
+        history.forget(connection, dataset, version)
         keep_count(connection, resource, total)
 
     in_a_moment(connection, work)
@@ -138,8 +138,7 @@ def _swap(connection: Connection, load: Load, total: int) -> None:
     _lock(connection, load.resource)
     fence.require(connection, load)
     _change_places(connection, load.resource, names.NEW + load.resource, names.OLD + load.resource)
-    fence.mark(connection, load.resource, load.version)
-    keep_count(connection, load.resource, total)
+    show(connection, load, total)
 
 
 def _aliases(connection: Connection, resource: str) -> list[str]:
@@ -178,6 +177,13 @@ def _rename(connection: Connection, before: str, after: str) -> None:
     sequence = sql.SQL("alter sequence if exists {} rename to {}")
     rows(connection, sequence.format(table(names.sequence(before)), sql.Identifier(names.sequence(after))))
     rows(connection, sql.SQL("alter table {} rename to {}").format(table(before), sql.Identifier(after)))
+
+
+def show(connection: Connection, load: Load, total: int) -> None:
+    """Say of a table which version it holds from now on, and how many rows. Inside the transaction that brings them."""
+    fence.mark(connection, load.resource, load.version)
+    history.remember(connection, load.dataset, load.version, load.replaces, total)
+    keep_count(connection, load.resource, total)
 
 
 def keep_count(connection: Connection, resource: str, total: int) -> None:

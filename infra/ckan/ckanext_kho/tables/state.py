@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psycopg2 import sql
@@ -13,7 +15,7 @@ from ckanext_kho.tables.form import Column, Version
 
 
 def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
-    """Version, rows, nulls by column, the digest of all rows and the dictionary; None if there is no such table."""
+    """Version, rows, nulls by column, the digest of all rows and the form; None if there is no such table."""
     if not exists(connection, resource):
         return None
     # held, the name goes on meaning this table: a swap waits for the answer
@@ -32,21 +34,34 @@ def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
         "rows": total,
         "digest": digest,
         "nulls": dict(zip((column.name for column in columns), nulls, strict=True)),
-        "fields": [{"id": name, "type": kind, "comment": comment} for name, kind, comment in described],
+        "form": _form(described),
     }
 
 
 def versions(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Of every table: the version it holds, if we filled it, and a digest of its columns and dictionary."""
+    """Of every table: the version it holds, if we filled it, its columns and its form."""
     found = rows(
         connection,
-        "select relname, obj_description(pg_class.oid, 'pg_class'), md5(string_agg(attname || ' ' || typname || ' '"
-        " || coalesce(col_description(attrelid, attnum), ''), e'\n' order by attnum)"
-        r" filter (where attname not like '\_%')) from pg_class join pg_attribute on attrelid = pg_class.oid"
+        "select relname, obj_description(pg_class.oid, 'pg_class'), array_agg(array[attname::text, typname::text,"
+        " coalesce(col_description(attrelid, attnum), '')] order by attnum)"
+        r" filter (where attname not like '\_%') from pg_class join pg_attribute on attrelid = pg_class.oid"
         " join pg_type on pg_type.oid = atttypid where relnamespace = 'public'::regnamespace and relkind = 'r'"
         r" and relname not like '\_%' and attnum > 0 and not attisdropped group by pg_class.oid, relname",
     )
-    return {name: {"version": _as_dict(fence.read(comment)), "form": form} for name, comment, form in found}
+    return {
+        name: {
+            "version": _as_dict(fence.read(comment)),
+            "columns": [{"id": column, "type": kind} for column, kind, _ in described or ()],
+            "form": _form(described or ()),
+        }
+        for name, comment, described in found
+    }
+
+
+def _form(described: Iterable[Sequence[str]]) -> str:
+    """A digest of the columns as the database describes them: names, types and dictionary."""
+    lines = "\n".join(" ".join(column) for column in described)
+    return hashlib.md5(lines.encode(), usedforsecurity=False).hexdigest()
 
 
 def _as_dict(version: Version | None) -> dict[str, Any] | None:
