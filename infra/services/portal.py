@@ -102,7 +102,9 @@ def _ini(settings: Settings) -> str:
         "scheming.group_schemas": "ckanext_kho:schemas/group.yaml",
         "scheming.presets": "ckanext.scheming:presets.json ckanext_kho:schemas/presets.yaml",
         "licenses_group_url": f"file://{_licences(settings)}",
-        "ckanext.dcat.rdf.profiles": "euro_dcat_ap_3",
+        "ckanext.dcat.rdf.profiles": "kho_dcat",
+        "ckanext.dcat.structured_data.profiles": "kho_schemaorg",
+        "ckanext.dcat.croissant.profiles": "kho_croissant",
         "ckanext.dcat.resource.inherit.license": "true",
     }
     lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items()]
@@ -152,7 +154,10 @@ def _write_licences(settings: Settings) -> None:
             "id": entry.id,
             "title": entry.title.vi,
             "title_translated": {"vi": entry.title.vi, "en": entry.title.en},
-            "url": entry.url,
+            "description": entry.description.vi,
+            "description_translated": {"vi": entry.description.vi, "en": entry.description.en},
+            # the city's own terms stand nowhere else
+            "url": entry.url or f"{settings.portal_url}/about#{entry.id}",
             "status": "active",
         }
         for entry in load_catalogue().licences.values()

@@ -45,6 +45,15 @@ def text(of: Dict, field: str) -> Any:
     return of.get(field, "")
 
 
+def both(of: Dict, field: str) -> dict[str, str]:
+    """A field in every language that it is there in; in the stored one at least."""
+    translated = of.get(f"{field}_translated")
+    if isinstance(translated, str):
+        translated = json.loads(translated)
+    stored = {STORED: of[field]} if of.get(field) else {}
+    return {**stored, **{name: found for name, found in (translated or {}).items() if found}}
+
+
 def say(vietnamese: str, english: str) -> str:
     """One of our pages' own sentences."""
     return vietnamese if language() == STORED else english
@@ -97,16 +106,33 @@ def translate_facets(facets: Dict, tags: dict[str, str]) -> None:
 def group_titles() -> dict[str, str]:
     """Names of organisations and groups, to their titles in the page's language. One query a page."""
     if "kho_group_titles" not in g:
-        rows = model.Session.query(model.Group.name, model.Group.extras).filter(model.Group.state == "active")
-        g.kho_group_titles = {name: text(extras, "title") for name, extras in rows if extras}
+        g.kho_group_titles = {name: text(extras, "title") for name, extras in _group_extras().items()}
     titles: dict[str, str] = g.kho_group_titles
     return titles
+
+
+def both_titles(group: Dict) -> dict[str, str]:
+    """The title of an organisation or group, as it stands within a dataset, in both languages. One query a page."""
+    if "kho_group_extras" not in g:
+        g.kho_group_extras = _group_extras()
+    return both({**g.kho_group_extras.get(group["name"], {}), "title": group["title"]}, "title")
+
+
+def _group_extras() -> dict[str, Dict]:
+    rows = model.Session.query(model.Group.name, model.Group.extras).filter(model.Group.state == "active")
+    return {name: extras for name, extras in rows if extras}
 
 
 def licence_title(licence: str) -> str:
     """The licence's name in the page's language, empty if there is none."""
     known = model.Package.get_license_register().get(licence)
     return str(text(known.license_dictize(), "title")) if known else ""
+
+
+def licences() -> list[Dict]:
+    """Every licence that datasets may have, in the page's language."""
+    known = [licence.license_dictize() for licence in model.Package.get_license_register().values()]
+    return [{**licence, **{name: text(licence, name) for name in ("title", "description")}} for licence in known]
 
 
 def _wrapped(translate: Callable[[Any], None]) -> Callable[..., Any]:

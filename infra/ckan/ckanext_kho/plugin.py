@@ -14,7 +14,7 @@ from ckan.plugins import toolkit
 from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
-from ckanext_kho import bilingual, files, history, rows, texts
+from ckanext_kho import bilingual, files, history, media, rows, texts
 from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
@@ -33,10 +33,11 @@ class KhoPlugin(plugins.SingletonPlugin):
     plugins.implements(plugins.IFacets, inherit=True)
 
     def update_config(self, config: CKANConfig) -> None:
-        """Our pages, styles and font."""
+        """Our pages, styles and font, and the media types of our files."""
         toolkit.add_template_directory(config, "templates")
         toolkit.add_public_directory(config, "public")
         toolkit.add_resource("assets", "ckanext-kho")
+        media.teach()
         font = Path(toolkit.__file__).parents[2] / "fontpkg_be_vietnam_pro" / "files"
         if font.is_dir():
             toolkit.add_public_directory(config, str(font))
@@ -80,6 +81,7 @@ class KhoPlugin(plugins.SingletonPlugin):
             "kho_text": bilingual.text,
             "kho_say": bilingual.say,
             "kho_language": bilingual.language,
+            "kho_licences": bilingual.licences,
             "kho_number": number,
             "kho_newest": newest,
             "kho_counts": counts,

@@ -138,6 +138,16 @@ def test_the_page_describes_itself_to_search_engines(portal: Stack) -> None:
     )
 
 
+def test_every_licence_has_an_address_where_its_terms_stand(portal: Stack) -> None:
+    licences = {licence["id"]: licence["url"] for licence in ask(portal, "license_list")}
+    assert licences["mit"] == "https://opensource.org/license/mit"
+    address, _, place = licences["du-lieu-mo-thanh-pho"].partition("#")
+    assert address == f"{portal.settings.portal_url}/about"
+    for language, terms in (("", "không bán lại dữ liệu thô"), ("/en", "raw data may not be resold")):
+        (found,) = re.findall(f'<dt id="{place}">.*?</dd>', page(portal, f"{language}/about"), re.DOTALL)
+        assert terms in found
+
+
 def test_nobody_can_register(portal: Stack) -> None:
     stranger = Client(portal.settings.portal_url, "")
     with pytest.raises(TokenRefused):
