@@ -101,6 +101,7 @@ def _ini(settings: Settings) -> str:
         "scheming.organization_schemas": "ckanext_kho:schemas/organization.yaml",
         "scheming.group_schemas": "ckanext_kho:schemas/group.yaml",
         "scheming.presets": "ckanext.scheming:presets.json ckanext_kho:schemas/presets.yaml",
+        "ckan.feeds.date": "2026-01-01",  # or each look at a feed is a warning in the log
         "licenses_group_url": f"file://{_licences(settings)}",
         "ckanext.dcat.rdf.profiles": "kho_dcat",
         "ckanext.dcat.structured_data.profiles": "kho_schemaorg",

@@ -14,7 +14,7 @@ from ckan.plugins import toolkit
 from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
-from ckanext_kho import bilingual, files, history, media, rows, texts
+from ckanext_kho import bilingual, feeds, files, history, media, rows, texts
 from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
@@ -31,6 +31,7 @@ class KhoPlugin(plugins.SingletonPlugin):
     plugins.implements(plugins.ITemplateHelpers)
     plugins.implements(plugins.IPackageController, inherit=True)
     plugins.implements(plugins.IFacets, inherit=True)
+    plugins.implements(plugins.IFeed)
 
     def update_config(self, config: CKANConfig) -> None:
         """Our pages, styles and font, and the media types of our files."""
@@ -102,6 +103,14 @@ class KhoPlugin(plugins.SingletonPlugin):
             words += _words(pkg_dict.pop(field))
         pkg_dict["extras_translated"] = " ".join(words)
         return pkg_dict
+
+    def get_feed_class(self) -> type[feeds.Feed]:
+        """Atom feeds that lead to pages."""
+        return feeds.Feed
+
+    def get_item_additional_fields(self, dataset_dict: Dict) -> Dict:
+        """What a feed's item is made of."""
+        return feeds.item_fields(dataset_dict)
 
     def dataset_facets(self, facets_dict: Dict, package_type: str) -> Dict:  # noqa: ARG002 - CKAN's signature
         """Who, about what, which kind of file, under which terms."""
