@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import takewhile
 from typing import Any
 
-from portal_sync.edits import Edit
+from portal_sync.edits import WRITTEN, Edit
 from portal_sync.portal import DATASET, GROUP, ORGANISATION, Content, Entry, State, Table, patch_for
 from quality.refusal import Refusal
 
@@ -192,7 +192,7 @@ def as_text(changes: list[Change], unfinished: list[str], edited: list[Edit]) ->
     lines = []
     for change in changes:
         lines.append(f"{change.action.value} {change.kind} {change.name}")
-        lines += [f"    {_shown(reason)}" for reason in change.reasons]
+        lines += [f"    {_shown(reason)}" for reason in change.reasons if reason.field != WRITTEN]
         lines += [f"    table: {change.load}"] if change.load else []
     lines += [f"! dataset {name}: in its contract, but there is no export yet; left as it is" for name in unfinished]
     lines += map(told, edited)
