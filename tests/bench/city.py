@@ -75,7 +75,7 @@ def main() -> None:
     if there := [folder / size for size in given.sizes if (folder / size).exists()]:
         sys.exit(f"{there[0]} exists: give a folder without it, or remove it")
     for size in given.sizes:
-        with installation(folder / size, tools, given.port_base, size) as stack:
+        with installation(folder / size, tools, given.port_base, "departments", "--size", size) as stack:
             _deliver(stack, BEFORE)
             results.first[size] = flow(stack, f"size {size}, the first time")
             results.parcels[size] = rows_in(stack.settings.environment()["KHO_WAREHOUSE"], "city.parcels")

@@ -21,7 +21,7 @@ DOWN_SECONDS = 180
 
 @dataclass(frozen=True)
 class Installation:
-    """One that runs, with the simulated departments of one size."""
+    """One that runs."""
 
     settings: Settings
     environment: Mapping[str, str]
@@ -51,15 +51,16 @@ class Installation:
 
 
 @contextmanager
-def installation(home: Path, tools: Path, port_base: int, size: str) -> Iterator[Installation]:
-    """Started from nothing, at the first month; whatever happens, no process of it is left. Its folder stays."""
+def installation(home: Path, tools: Path, port_base: int, *start: str) -> Iterator[Installation]:
+    """Started from nothing by a command; whatever happens, no process of it is left. Its folder stays."""
     ours = {"KHO_HOME": str(home), "KHO_TOOLS": str(tools), "KHO_PORT_BASE": str(port_base)}
     others = {name: value for name, value in os.environ.items() if not name.startswith("KHO_") and name != "PYTHONPATH"}
     environment = {**others, **ours}
     settings = Settings(home, tools, {name: port_base + offset for name, offset in PORTS.items()})
     try:
-        _kho(environment, "departments", "--size", size)
-        yield Installation(settings, {**environment, **variables(settings)})
+        _kho(environment, *start)
+        sources = variables(settings) if settings.departments.exists() else {}
+        yield Installation(settings, {**environment, **sources})
     finally:
         # In a session of its own: who presses Ctrl-C twice shall not be left with a dozen services.
         argv = [sys.executable, str(ROOT / "kho"), "down"]

@@ -93,7 +93,7 @@ def main() -> None:
     built = city.Results() if given.city else None
     results.machine = {"processors": os.cpu_count(), "load at the start": os.getloadavg()[0]}
     for size in given.sizes:
-        with installation(folder / size, tools, given.port_base, size) as stack:
+        with installation(folder / size, tools, given.port_base, "departments", "--size", size) as stack:
             _measure_size(stack, size, results, folder)
             if size == given.sizes[0]:
                 _measure_csv(stack, given.csv_rows, results, folder)

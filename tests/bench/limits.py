@@ -19,17 +19,22 @@ GATE_SHARE, GATE_SIZE = 0.25, "city"
 
 @dataclass(frozen=True)
 class Limit:
-    """`found` may be at most `limit`. `not_judged`: why it is only told; empty when it is judged."""
+    """`found` may be at most `limit`, or must be `at_least` that.
+
+    `not_judged`: why it is only told; empty when it is judged.
+    """
 
     what: str
     found: float
     limit: float
     not_judged: str = ""
+    at_least: bool = False
 
     @property
     def is_kept(self) -> bool:
         """NaN, which stands for what could not be measured, keeps no limit."""
-        return bool(self.not_judged) or self.found <= self.limit
+        kept = self.found >= self.limit if self.at_least else self.found <= self.limit
+        return bool(self.not_judged) or kept
 
 
 @dataclass
@@ -114,11 +119,14 @@ def share_limit(size: str, check: Measure | None, taken: Mapping[str, Taken]) ->
 def judge(limits: Sequence[Limit]) -> bool:
     """Print the table; whether every limit is kept."""
     width = max(len(limit.what) for limit in limits)
-    print(f"\n{'':<{width}}{'measured':>12}{'at most':>12}", flush=True)
+    print(f"\n{'':<{width}}{'measured':>12}{'allowed':>14}", flush=True)
     for limit in limits:
         passed = "NOT MEASURED" if math.isnan(limit.found) else "PASSED THE LIMIT"
         told = f"({limit.not_judged})" if limit.not_judged else "" if limit.is_kept else passed
-        print(f"{limit.what:<{width}}{limit.found:>12,.2f}{limit.limit:>12,.2f}  {told}".rstrip(), flush=True)
+        sign = "≥" if limit.at_least else "≤"
+        print(
+            f"{limit.what:<{width}}{limit.found:>12,.2f}{f'{sign} {limit.limit:,.2f}':>14}  {told}".rstrip(), flush=True
+        )
     return all(limit.is_kept for limit in limits)
 
 
