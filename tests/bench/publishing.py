@@ -5,8 +5,9 @@ On an installation of its own below FOLDER, of the portal and what it needs, eve
 1. `plan` and `apply` with nothing new, as commands: one dataset for each contract that is published.
 2. Rows into a table that holds as many already: by our publisher, through HTTP, with its proof; and by the functions of
    XLoader 2.6.0, from the same rows as a CSV file, in a process that has CKAN loaded already, its columns typed by the
-   data dictionary. By turns, medians. Meanwhile somebody looks five times a second whether the table's first row is there, and
-   is found by its words.
+   data dictionary. By turns, medians. Meanwhile somebody looks five times a second whether the table's first row is
+   there, and is found by its words. XLoader makes the full text index but does not commit it: its time has it, its
+   table has not.
 3. 1 % of these rows changed, as a patch, against XLoader's load of all: it has no other way.
 4. A tenth of the rows by our publisher, against CKAN's DataStore API (`portal_sync.plain`). No files in either.
 5. Download of all rows: the dataset's CSV file, against CKAN's own download by a portal of the same configuration

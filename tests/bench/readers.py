@@ -57,7 +57,7 @@ class Seen:
 
 @contextmanager
 def watching(address: str, resource: str, word: str) -> Iterator[Seen]:
-    """Look five times a second, in a thread of its own. Both questions go by `_id`: they cost little, whatever is indexed."""
+    """Look five times a second, in a thread. Both questions go by `_id`: they cost little, whatever is indexed."""
     seen, over = Seen(), threading.Event()
     first: dict[str, object] = {"filters": {"_id": 1}, "limit": 1, "include_total": False}
     rows, words = search_path(resource, first), search_path(resource, {**first, "q": word})
