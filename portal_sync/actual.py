@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portal_sync.client import Client, TokenRefused
@@ -77,13 +77,26 @@ def dataset_entry(found: dict[str, Any], tables: Mapping[str, Any] | None = None
     fields["groups"] = sorted(group["name"] for group in found.get("groups", []))
     fields["owner_org"] = (found.get("organization") or {}).get("name", "")
     files, table = {}, None
-    for resource in found.get("resources", []):
-        name = resource.get("kho_file") or resource["id"]
+    for name, resource in by_file(found.get("resources", [])).items():
         described = {field: _plain(resource.get(field)) for field in _FILE_FIELDS}
         files[name] = File(name, resource.get("hash") or "", described, id=resource["id"])
-        table = table_of(name, resource, tables) or table
+        if name == resource.get("kho_file"):
+            table = table_of(name, resource, tables) or table
     managed = found.get("managed_by") == MARK
-    return Entry(DATASET, found["name"], fields, files, table, managed, found.get("state", "active"))
+    state = "private" if found.get("private") else found.get("state", "active")
+    return Entry(DATASET, found["name"], fields, files, table, managed, state)
+
+
+def by_file(resources: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Resources by the file that each is of; what is of none, or of one that another is of already, by its id.
+
+    Two publishers at once, on two machines, may both make one.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for resource in resources:
+        name = resource.get("kho_file") or resource["id"]
+        found[resource["id"] if name in found else name] = resource
+    return found
 
 
 def table_of(name: str, resource: dict[str, Any], tables: Mapping[str, Any] | None) -> Table | None:

@@ -1,7 +1,7 @@
 """Carry a plan out: the only writer to the portal.
 
 A dataset says which version it holds (`kho_version`) only after its files and its table hold all of it; a new dataset
-is a draft until then. So what a killed run left is different from what is wanted, and the next run finishes it.
+is private until then. So what a killed run left is different from what is wanted, and the next run finishes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from portal_sync import plain, whole
-from portal_sync.actual import read_tables, table_of
+from portal_sync.actual import by_file, read_tables, table_of
 from portal_sync.client import Client, Missing, PortalUnreachable
 from portal_sync.plan import Action, Change
 from portal_sync.portal import GROUP, MARK, ORGANISATION, Content, Entry, File, State
@@ -67,27 +67,30 @@ def _write_group(client: Client, change: Change, entry: Entry | None) -> str:
     if entry is None:
         client.call(f"{noun}_delete", {"id": change.name})
         return "removed"
-    if change.action is Action.UPDATE or _revive(client, noun, change.name):
+    if change.action is Action.UPDATE or _is_ours(client, noun, change.name):
         client.call(f"{noun}_patch", {"id": entry.name, **entry.fields, "state": "active"})
         return "updated"
     client.call(f"{noun}_create", {"name": entry.name, **entry.fields})
     return "created"
 
 
-def _revive(client: Client, noun: str, name: str) -> bool:
-    """Whether we removed something of that name before: CKAN keeps it and its name, so it is taken up again."""
+def _is_ours(client: Client, noun: str, name: str) -> bool:
+    """Whether something of that name is taken up, though no plan saw it.
+
+    We removed it before, for CKAN keeps it and its name; or a run that made it was cut short before the search knew it.
+    """
     try:
         found = client.call(f"{noun}_show", {"id": name})
     except Missing:
         return False
-    return bool(found["state"] == "deleted" and found.get("managed_by") == MARK)
+    return bool(found.get("managed_by") == MARK)
 
 
 def _end_dataset(client: Client, entry: Entry) -> str:
     """Say when and why it ends; from that day on its data is gone, but for what its history keeps."""
+    client.call("package_patch", {"id": entry.name, **entry.fields})
     if entry.content is Content.NONE:
         _remove_resources(client, entry.name)
-    client.call("package_patch", {"id": entry.name, **entry.fields})
     return "ended" if entry.content is Content.NONE else "its end is announced"
 
 
@@ -95,10 +98,11 @@ def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
     for file in entry.files.values():
         _verify(file)
     described = {name: value for name, value in _for_ckan(entry.fields).items() if name not in _LAST}
-    if before is None and not _revive(client, "package", entry.name):
-        client.call("package_create", {"name": entry.name, **described, "state": "draft"})
+    if before is None and not _is_ours(client, "package", entry.name):
+        # private, for CKAN makes a dataset active whatever state it is told; and so is its organisation's alone
+        client.call("package_create", {"name": entry.name, **described, "private": True})
     found = client.call("package_show", {"id": entry.name})
-    resources = {resource.get("kho_file") or resource["id"]: resource for resource in found["resources"]}
+    resources = by_file(found["resources"])
     for name in sorted(resources.keys() - entry.files.keys()):
         client.call("resource_delete", {"id": resources[name]["id"]})
     way = whole if client.has_extension() else plain
@@ -107,7 +111,7 @@ def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
         tables = read_tables(client)
         held = next(filter(None, (table_of(name, one, tables) for name, one in resources.items())), None)
     done = way.write(client, entry, found["id"], resources, held)
-    client.call("package_patch", {"id": entry.name, **_for_ckan(entry.fields), "state": "active"})
+    client.call("package_patch", {"id": entry.name, **_for_ckan(entry.fields), "state": "active", "private": False})
     return f"{'updated' if before else 'created'}, version {entry.fields['kho_version']}{done}"
 
 
@@ -134,7 +138,11 @@ def _verify(file: File) -> None:
 
 
 def _remove_dataset(client: Client, name: str) -> str:
-    """What it holds, then itself. CKAN keeps the name of what is gone."""
+    """Out of sight, then what it holds, then itself (CKAN keeps the name of what is gone).
+
+    A killed run may have begun with it: what is private is found by the next plan.
+    """
+    client.call("package_patch", {"id": name, "private": True})
     _remove_resources(client, name)
     client.call("package_delete", {"id": name})
     return "removed"

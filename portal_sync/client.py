@@ -12,12 +12,15 @@ import requests
 from ckanapi import RemoteCKAN
 from ckanapi.common import reverse_apicontroller_action
 from ckanapi.errors import CKANAPIError, NotAuthorized, NotFound, ServerIncompatibleError, ValidationError
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from quality.refusal import Refusal
 
 _AGENT = "kho-mo portal_sync"
 _TIMEOUT_S = 300
-_SERVER_ERROR = 500
+_SERVER_ERROR, _TOO_MANY = 500, 429
+_RETRIES, _LONGEST_S = 3, 30  # of a portal that asks for patience
 
 
 class PortalUnreachable(Refusal):
@@ -44,6 +47,15 @@ class Missing(Refusal):
     """The portal has no such thing."""
 
 
+class _Patience(Retry):
+    """Who is asked to come back later (Retry-After) does, a few times, and not in an hour."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Seconds."""
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, _LONGEST_S)
+
+
 class Client:
     """A portal, addressed as the owner of a token."""
 
@@ -53,6 +65,9 @@ class Client:
         self._token = token
         self._has_extension: bool | None = None
         self._session = requests.Session()
+        patience = _Patience(_RETRIES, connect=0, read=False, allowed_methods=None, raise_on_status=False)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=patience))
         self._ckan = RemoteCKAN(url, apikey=token, user_agent=_AGENT, session=self._session)
 
     def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
@@ -129,6 +144,8 @@ class Client:
         except NotFound as error:
             raise Missing("the portal has no such thing", where=where, found=str(data.get("id", ""))) from error
         except ValidationError as error:
+            if "failed" in error.error_dict:  # our extension says so of a database or a disk that could not
+                raise _failed(where, _said(error.error_dict)) from error
             raise PortalRefused(
                 "the portal refused what we sent",
                 where=f"{where} {data.get('name') or data.get('id') or ''}".strip(),
@@ -143,25 +160,33 @@ class Client:
 def _misbehaved(where: str, error: Exception) -> Refusal:
     """CKAN that failed, told from something that is no CKAN. ckanapi's text is a list: address, status, answer."""
     found = re.match(r"\['[^']*', (\d+), (.*)\]$", str(error), re.DOTALL)
-    if found is None or int(found[1]) >= _SERVER_ERROR:
-        return PortalFailed(
-            "the portal failed at what we asked",
-            where=where,
-            found=_short(found[2] if found else f"{type(error).__name__}: {error}"),
-            remedy="`kho status` shows whether one of its services is down, `kho logs portal` why; then run this again",
-        )
+    if found is None:
+        return _failed(where, _short(f"{type(error).__name__}: {error}"))
+    if int(found[1]) >= _SERVER_ERROR or int(found[1]) == _TOO_MANY:
+        return _failed(where, f"{found[1]} {_short(found[2])}")
     return NotAPortal(
         "the portal's answer is not what CKAN says",
         where=where,
         expected="JSON with `success`",
-        found=_short(found[2]),
+        found=f"{found[1]} {_short(found[2])}",
         remedy="see `kho logs portal`; if another program has the portal's port, set KHO_PORT_PORTAL",
+    )
+
+
+def _failed(where: str, found: str) -> PortalFailed:
+    return PortalFailed(
+        "the portal failed at what we asked",
+        where=where,
+        found=found,
+        remedy="`kho status` shows whether one of its services is down, `kho logs portal` why; then run this again",
     )
 
 
 def _short(text: str) -> str:
     """A page without its markup, at most a few lines of it."""
-    return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]*>|\\n", " ", text, flags=re.DOTALL)).strip()[:300]
+    return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]*>|\\n", " ", text, flags=re.DOTALL)).strip(
+        "'\" "
+    )[:300]
 
 
 def _said(answer: object) -> str:

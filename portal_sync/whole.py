@@ -81,7 +81,8 @@ def load(
     if not is_there:
         done = _patch_if_cheaper(client, resource, table, held)
     elif held and held.form != table.form:
-        plain.describe(client, resource, table)
+        with contextlib.suppress(PortalRefused):  # columns that are not ours any more are not proven, but built anew
+            plain.describe(client, resource, table)
     if is_there or done:
         try:
             proven()
@@ -95,7 +96,7 @@ def load(
         proven()
     except NotProven:
         asked = {"resource_id": resource, "version": _as_dict(table.version), "replaces": _as_dict(replaces)}
-        with contextlib.suppress(PortalRefused):  # there was none before: then the dataset is still a draft
+        with contextlib.suppress(PortalRefused):  # there was none before: then the dataset is still private
             client.call("kho_table_put_back", asked)
         raise
     return f"{table.content['rows']:,} rows"
@@ -184,6 +185,7 @@ def _stage(
     client: Client, resource: str, table: Table, replaces: Version | None, rows: Any, *, is_patch: bool = False
 ) -> dict[str, Any]:
     """Send the rows up; what a load of them is then asked with."""
+    _await_others(client, resource)
     columns = [{"id": column.name, "type": column.type} for column in table.columns]
     if is_patch:
         columns.insert(0, {"id": "_op", "type": "text"})
@@ -199,6 +201,15 @@ def _stage(
         "version": _as_dict(table.version),
         "replaces": _as_dict(replaces),
     }
+
+
+def _await_others(client: Client, resource: str) -> None:
+    """A run that was killed may have left a load at work: it is not disturbed. What it brings, the next plan sees."""
+    since = time.monotonic()
+    while client.call("kho_table_load", {"resource_id": resource, "staged": "none"})["at_work"]:
+        if time.monotonic() - since > _STUCK_S:
+            return  # to be refused, and told why
+        time.sleep(_POLL_S)
 
 
 def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:

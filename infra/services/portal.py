@@ -115,7 +115,7 @@ def _ini(settings: Settings) -> str:
 # Python's fileConfig silences every logger that it is not told of.
 _LOGGING = """
 [loggers]
-keys = root, ckan, ckanext, rq
+keys = root, ckan, ckanext, gunicorn, rq
 [handlers]
 keys = console
 [formatters]
@@ -131,6 +131,10 @@ qualname = ckan
 level = WARNING
 handlers =
 qualname = ckanext
+[logger_gunicorn]
+level = WARNING
+handlers =
+qualname = gunicorn
 [logger_rq]
 level = WARNING
 handlers =
@@ -256,6 +260,7 @@ def _prepare_datastore(settings: Settings) -> None:
         # a load that waits for a table has an autovacuum of it give way, within the time that it may wait
         connection.execute(sql.SQL("grant set on parameter deadlock_timeout to {}").format(sql.Identifier(_WRITER)))
         # the rows and the total of one answer come from one version of a table
+        connection.execute(sql.SQL("grant select on _table_stats to {}").format(sql.Identifier(_READER)))
         connection.execute(
             sql.SQL("alter role {} set default_transaction_isolation = 'repeatable read'").format(
                 sql.Identifier(_READER),

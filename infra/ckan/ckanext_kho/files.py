@@ -49,9 +49,9 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         _receive(request.stream, place, sha256)
-        _remember(sha256, place)
     elif _sha256_of(place) != sha256:
         raise Unfit(f"version {number} has another {name} already, and what was published stays as it is")
+    _remember(sha256, place)  # who brought it may have been killed before this
     return jsonify(success=True, result={"sha256": sha256})
 
 
@@ -187,8 +187,11 @@ def _remember(sha256: str, place: Path) -> None:
     """So that whoever has the bytes finds where they come from."""
     known = _root() / "sha256" / sha256
     known.parent.mkdir(exist_ok=True)
-    with known.open("a", encoding="utf-8") as file:
-        file.write(f"{place.relative_to(_root() / 'files')}\n")
+    line = str(place.relative_to(_root() / "files"))
+    with known.open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        if line not in file.read().splitlines():
+            file.write(f"{line}\n")
 
 
 def _place(known: str, version: Version, name: str) -> Path:

@@ -7,12 +7,14 @@ of a table, `kho_table_versions` what it holds of all of them.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
+import psycopg2
 from ckan.lib import jobs
 from ckan.plugins import toolkit
 from flask import Blueprint, jsonify, request
@@ -29,6 +31,8 @@ Dict = dict[str, Any]
 
 AT_ONCE = 50_000  # rows that are built within the request, in a second or two; more go to the worker of jobs
 _JOB_SECONDS = 3600
+_CHUNK = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 staged_rows = Blueprint("kho_tables", __name__)
 
@@ -39,7 +43,7 @@ def answer_refusals(route: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(route)
     def answered(*arguments: Any, **named: Any) -> Any:
         try:
-            with _refusals():
+            with _refusals(), _read_to_its_end(request.stream):
                 return route(*arguments, **named)
         except toolkit.NotAuthorized as error:
             return _error(403, "Authorization Error", str(error))
@@ -73,7 +77,7 @@ def kho_table_replace(context: Any, data_dict: Dict) -> Dict:
     with _refusals(), writer(resource) as connection:
         load = read_load(dataset, resource, data_dict)
         history.prepare(connection)
-        is_small = int(data_dict["rows"]) <= AT_ONCE
+        is_small = load.rows <= AT_ONCE
         if is_small:
             _replace(connection, load, context["user"])
         else:
@@ -90,7 +94,7 @@ def replace_in_background(load: Load, user: str) -> None:
         with writer(load.resource) as connection:
             try:
                 _replace(connection, load, user)
-            except (Unfit, Moved, Occupied) as error:
+            except (Unfit, Moved, Occupied, psycopg2.Error) as error:
                 staging.tell(connection, load.staged, stage="failed", error=str(error))
     except Busy:
         return  # a later load is at work, and has dropped what this one staged
@@ -202,6 +206,26 @@ def _refusals() -> Iterator[None]:
         raise toolkit.ValidationError({"moved": [str(error)]}) from error
     except Occupied as error:
         raise toolkit.ValidationError({"busy": [str(error)]}) from error
+    except psycopg2.Error as error:
+        raise toolkit.ValidationError({"failed": [f"the DataStore's database: {str(error).strip()}"]}) from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise toolkit.ValidationError({"failed": [f"the portal's disk: {error.strerror}"]}) from error
+
+
+@contextmanager
+def _read_to_its_end(stream: IO[bytes]) -> Iterator[None]:
+    """What was sent and is not wanted is read nevertheless.
+
+    Else the connection is closed upon a publisher that still sends, which then does not hear what we say, or upon the
+    next question that it asks.
+    """
+    try:
+        yield
+    finally:
+        while stream.read(_CHUNK):
+            pass
 
 
 def _error(status: int, kind: str, what: Any) -> Any:

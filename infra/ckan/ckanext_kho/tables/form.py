@@ -82,7 +82,7 @@ def read_version(given: Mapping[str, Any] | None) -> Version | None:
 
 @dataclass(frozen=True)
 class Load:
-    """What a publisher asks for: that what was staged brings `resource` from `replaces` to `version`.
+    """What a publisher asks for: that the `rows` that were staged bring `resource` from `replaces` to `version`.
 
     `dataset` is the id of the resource's.
     """
@@ -90,6 +90,7 @@ class Load:
     dataset: str
     resource: str
     staged: str
+    rows: int
     form: Form
     version: Version
     replaces: Version | None
@@ -103,4 +104,6 @@ def read_load(dataset: str, resource: str, given: Mapping[str, Any]) -> Load:
     if version is None:
         raise Unfit("a load must say which version it brings")
     form = read_form(given["fields"], given["key"])
-    return Load(dataset, resource, str(given["staged"]), form, version, read_version(given["replaces"]))
+    return Load(
+        dataset, resource, str(given["staged"]), int(given["rows"]), form, version, read_version(given["replaces"])
+    )

@@ -28,7 +28,7 @@ def patch(connection: Connection, load: Load, expected: Changes) -> None:
     """All of it or nothing. Raises Unfit or Moved, and leaves the table as it was."""
     if load.replaces is None:
         raise Unfit("a patch needs a version that it is for")
-    staging.require(connection, load.staged, (staging.OPERATION, *load.form.columns))
+    staging.require(connection, load.staged, (staging.OPERATION, *load.form.columns), load.rows)
     rows(connection, sql.SQL("analyze {}").format(table(load.staged)))
 
     def work() -> None:

@@ -26,7 +26,7 @@ class Occupied(Exception):
 def replace(connection: Connection, load: Load) -> None:
     """Build, then swap; what was staged is left. Raises Unfit or Moved, and leaves the table as it was."""
     fence.require(connection, load)  # once more under the lock; here it saves the work
-    staging.require(connection, load.staged, load.form.columns)
+    staging.require(connection, load.staged, load.form.columns, load.rows)
     total = build(connection, load)
     in_a_moment(connection, lambda: _swap(connection, load, total))
 
