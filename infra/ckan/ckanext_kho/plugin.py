@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ckan import plugins
 from ckan.common import CKANConfig
@@ -18,6 +20,8 @@ from ckanext_kho import bilingual, feeds, files, history, media, rows, texts
 from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 class KhoPlugin(plugins.SingletonPlugin):
@@ -84,6 +88,8 @@ class KhoPlugin(plugins.SingletonPlugin):
             "kho_language": bilingual.language,
             "kho_licences": bilingual.licences,
             "kho_number": number,
+            "kho_moment": moment,
+            "kho_value": value,
             "kho_newest": newest,
             "kho_counts": counts,
             "kho_summary": history.summary,
@@ -141,6 +147,19 @@ def number(value: Any) -> str:
     """1234567 as the page's language writes it: 1.234.567 or 1,234,567."""
     written = f"{int(value):,}"
     return written.replace(",", ".") if bilingual.language() == "vi" else written
+
+
+def moment(stated: str) -> str:
+    """A moment (ISO 8601) on the city's clocks, as the page's language writes it."""
+    at = datetime.fromisoformat(stated).astimezone(ZONE)
+    return at.strftime("%H:%M ngày %d/%m/%Y" if bilingual.language() == "vi" else "%Y-%m-%d %H:%M (UTC+7)")
+
+
+def value(found: Any) -> str:
+    """A cell of a table: a dash for nothing, no point where a number is whole."""
+    if isinstance(found, float) and found.is_integer():
+        return str(int(found))
+    return "–" if found is None else str(found)
 
 
 def newest(limit: int = 6) -> list[Dict]:
