@@ -1,16 +1,24 @@
 import csv
 import io
+import json
+import os
+import secrets
+import subprocess
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import requests
 
 from infra.services import postgres
+from infra.services.portal import _environment
+from portal_sync.actual import TokenInvalid
 from portal_sync.apply import NotApplied
 from portal_sync.client import Client, PortalRefused, PortalUnreachable
 from portal_sync.plan import NotOurs
+from tests.kills import Run
 from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
 from tests.stack import Stack
 
@@ -157,6 +165,23 @@ def test_a_killed_apply_shows_nothing_half_done_and_the_next_one_finishes_it(
     assert changes_for(client, wanted)[0] == []
 
 
+@pytest.mark.parametrize("action", ["resource_create", "kho_table_replace", "package_patch"])
+def test_a_dataset_that_never_was_there_is_nobodys_until_it_is_whole(
+    stack: Stack, client: Client, tmp_path: Path, action: str
+) -> None:
+    name = f"thu-{secrets.token_hex(4)}"  # what was removed before is taken up again, and then is hidden anyhow
+    wanted = state(dataset(name, tmp_path, ROWS))
+    with pytest.raises(PortalUnreachable):
+        publish(Counting(stack, (action, 1)), wanted)
+    address = f"{stack.settings.portal_url}/api/3/action/package_show?id={name}"
+    assert requests.get(address, timeout=60).status_code == 403
+    assert ask(stack, "package_search", q=f"name:{name}")["count"] == 0
+    publish(client, wanted)
+    assert changes_for(client, wanted)[0] == []
+    assert table_of(stack, name)["total"] == 3
+    publish(client, {}, also=[name])
+
+
 def test_a_killed_update_is_not_taken_for_the_new_version(stack: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:2], version=2))
@@ -187,6 +212,144 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(stack: Stack, 
         connection.execute(f'drop table "{resource["id"]}"'.encode())  # and CKAN was not told
     publish(client, {}, also=["thu-ca"])
     assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+
+
+def test_a_dataset_that_is_being_removed_is_out_of_sight_before_it_is_taken_apart(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    with pytest.raises(PortalUnreachable):
+        publish(Counting(stack, ("datastore_delete", 1)), {}, also=["thu-ca"])
+    address = f"{stack.settings.portal_url}/api/3/action/package_show?id=thu-ca"
+    assert requests.get(address, timeout=60).status_code == 403
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)  # or it is wanted again
+    assert changes_for(client, wanted)[0] == []
+    assert table_of(stack, "thu-ca")["total"] == 3
+
+
+def test_what_somebody_hides_by_hand_is_shown_again(stack: Stack, client: Client, tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    client.call("package_patch", {"id": "thu-ca", "private": True})
+    ((reason,),) = [change.reasons for change in changes_for(client, wanted)[0]]
+    assert (reason.field, reason.actual, reason.desired) == ("state", "private", "active")
+    publish(client, wanted)
+    assert table_of(stack, "thu-ca")["total"] == 3
+
+
+def test_a_resource_that_somebody_deletes_is_made_again(stack: Stack, client: Client, tmp_path: Path) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    client.call("resource_delete", {"id": resource["id"]})
+    assert page_status(stack, "/download/thu-ca/cases.csv") == 404
+    publish(client, wanted)
+    assert changes_for(client, wanted)[0] == []
+    assert table_of(stack, "thu-ca")["total"] == 3
+    assert page_status(stack, "/download/thu-ca/cases.csv") == 200
+
+
+def page_status(stack: Stack, path: str) -> int:
+    return requests.get(f"{stack.settings.portal_url}{path}", timeout=60).status_code
+
+
+def test_a_token_that_was_revoked_is_found_before_anything_is_written(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    name = client.call("user_show", {})["name"]
+    made = client.call("api_token_create", {"user": name, "name": "thu"})["token"]
+    revoked = Client(stack.settings.portal_url, made)
+    assert revoked.call("user_show", {})["name"] == name
+    client.call("api_token_revoke", {"token": made})
+    with pytest.raises(TokenInvalid, match="unknown, expired or revoked"):
+        publish(revoked, state(dataset("thu-ca", tmp_path, ROWS)))
+    assert ask(stack, "package_search", q="name:thu-ca")["count"] == 0
+
+
+def test_a_token_without_rights_changes_nothing_and_names_each_refusal(
+    stack: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    other = Client(stack.settings.portal_url, token_of_somebody(stack))
+    newer = state(dataset("thu-ca", tmp_path, ROWS[:1], version=2))
+    with pytest.raises(NotApplied, match="dataset thu-ca"):
+        publish(other, newer)
+    told = capsys.readouterr().err
+    assert "kho: dataset thu-ca: the portal does not let us do that" in told
+    assert "expected: a valid token of the publisher" in told
+    assert table_of(stack, "thu-ca")["total"] == 3
+    publish(client, newer)
+    assert table_of(stack, "thu-ca")["total"] == 1
+
+
+def token_of_somebody(stack: Stack) -> str:
+    """Who may read, and is in no organisation."""
+    asked = {
+        "admin": "quan-tri",
+        "admin_password": stack.settings.secret("portal-admin-password"),
+        "publisher": "thu-nguoi-la",
+        "publisher_password": secrets.token_hex(16),
+        "old_token": "",
+    }
+    done = subprocess.run(
+        [str(stack.settings.python("portal")), "-m", "ckanext_kho.prepare"],
+        env={**os.environ, **_environment(stack.settings)},
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return str(json.loads(done.stdout.splitlines()[-1])["token"])
+
+
+def test_two_publishers_at_once_end_in_what_both_want(stack: Stack, client: Client, tmp_path: Path) -> None:
+    """As from two machines: on one they wait for each other. Whoever is refused is told why, and the next run heals."""
+    both = state(dataset("thu-ca", tmp_path, ROWS))
+    runs = [Run(stack, both) for _ in range(2)]
+    for run in runs:
+        run.end()
+    publish(client, both)
+    assert changes_for(client, both)[0] == []
+    assert table_of(stack, "thu-ca")["total"] == 3
+    newer = [state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((2, 2), (1, 3))]
+    runs = [Run(stack, wanted) for wanted in newer]
+    for run in runs:
+        run.end()
+    publish(client, newer[1])
+    assert changes_for(client, newer[1])[0] == []
+    assert table_of(stack, "thu-ca")["total"] == 1
+
+
+@pytest.mark.parametrize("action", ["PUT tables", "kho_table_replace", "package_patch"])
+def test_a_publisher_that_wakes_after_another_has_published_does_not_put_yesterday_over_today(
+    stack: Stack, client: Client, tmp_path: Path, action: str
+) -> None:
+    first, late, today = (
+        state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((3, 1), (2, 2), (1, 3))
+    )
+    publish(client, first)
+    paused = Run(stack, late, lambda asked: asked[-1] == action)
+    assert paused.reached.wait(60)
+    publish(client, today)
+    paused.end()
+    assert table_of(stack, "thu-ca")["total"] == 1
+    assert page(stack, "/download/thu-ca/cases.csv").count("\n") == 2
+    publish(client, today)
+    assert changes_for(client, today)[0] == []
+
+
+def test_a_clock_that_jumped_back_does_not_keep_a_version_from_being_the_newest(
+    stack: Stack, client: Client, tmp_path: Path
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS, exported_at="2026-11-22T10:00:00+07:00")))
+    newer = dataset("thu-ca", tmp_path, ROWS[:1], version=2, exported_at="1970-01-01T07:00:00+07:00")
+    for file in newer.files.values():
+        assert file.path
+        os.utime(file.path, (0, 0))
+    publish(client, state(newer))
+    assert changes_for(client, state(newer))[0] == []
+    assert table_of(stack, "thu-ca")["total"] == 1
 
 
 def test_one_dataset_that_fails_does_not_keep_the_others_back(stack: Stack, client: Client, tmp_path: Path) -> None:

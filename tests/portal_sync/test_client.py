@@ -1,3 +1,5 @@
+import io
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,22 +13,38 @@ from tests.stack import Stack
 
 
 class Page(BaseHTTPRequestHandler):
-    """A web server that is no CKAN: the same page for every question."""
+    """A web server that is no CKAN: the same page for every question. `later`: so often it says "come back later"."""
 
     status = 200
+    content: bytes | None = b"<html><body>It works!</body></html>"
+    promised = 0  # bytes more than come
+    later = 0
+    asked = 0
 
     def do_POST(self) -> None:
+        type(self).asked += 1
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.status)
+        if self.content is None:
+            self.close_connection = True
+            return
+        is_later = self.asked <= self.later
+        self.send_response(429 if is_later else self.status)
+        if is_later:
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(self.content) + self.promised))
         self.end_headers()
-        self.wfile.write(b"<html><body>It works!</body></html>")
+        self.wfile.write(self.content)
+
+    do_PUT = do_POST  # noqa: N815 - the library's names
+    do_GET = do_POST  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def web_page() -> Iterator[str]:
+def web_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Page, "asked", 0)
     server = HTTPServer(("127.0.0.1", 0), Page)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -51,6 +69,46 @@ def test_a_portal_that_fails_is_told_from_one_that_refuses(web_page: str, monkey
     with pytest.raises(PortalFailed, match="kho status") as caught:
         read_portal(Client(web_page, "token"))
     assert "<html>" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 409])
+@pytest.mark.parametrize("content", [b"", b"<p>no JSON</p>", b"[]", b"{}"])
+def test_what_is_no_answer_of_ckan_is_no_success(
+    web_page: str, monkeypatch: pytest.MonkeyPatch, content: bytes, status: int
+) -> None:
+    monkeypatch.setattr(Page, "content", content)
+    monkeypatch.setattr(Page, "status", status)
+    with pytest.raises(NotAPortal, match=f"found: {status}"):
+        read_portal(Client(web_page, "token"))
+    with pytest.raises(NotAPortal, match="expected: JSON with `success`"):
+        Client(web_page, "token").put("api/kho/files/x", io.BytesIO(b"x"))
+
+
+@pytest.mark.parametrize(("content", "promised"), [(None, 0), (b'{"success": true, "result"', 10)])
+def test_a_portal_that_hangs_up_or_breaks_off_is_told_with_where(
+    web_page: str, monkeypatch: pytest.MonkeyPatch, content: bytes | None, promised: int
+) -> None:
+    monkeypatch.setattr(Page, "content", content)
+    monkeypatch.setattr(Page, "promised", promised)
+    with pytest.raises(PortalUnreachable, match="goes on where it stopped") as caught:
+        read_portal(Client(web_page, "token"))
+    assert caught.value.where == f"{web_page} user_show"
+
+
+def test_who_is_asked_to_come_back_later_does_so_with_all_that_was_sent(
+    web_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Page, "content", json.dumps({"success": True, "result": "done"}).encode())
+    monkeypatch.setattr(Page, "later", 2)
+    assert Client(web_page, "token").put("api/kho/files/x", io.BytesIO(b"all of it")) == "done"
+    assert Page.asked == 3
+
+
+def test_a_portal_that_is_never_ready_is_left_with_what_it_said(web_page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Page, "later", 1_000)
+    with pytest.raises(PortalFailed, match="found: 429 It works!"):
+        read_portal(Client(web_page, "token"))
+    assert Page.asked == 4
 
 
 @pytest.mark.parametrize("token", ["", "not-a-token"])
