@@ -159,7 +159,7 @@ def value(found: Any) -> str:
     """A cell of a table: a dash for nothing, no point where a number is whole."""
     if isinstance(found, float) and found.is_integer():
         return str(int(found))
-    return "–" if found is None else str(found)
+    return "\N{EN DASH}" if found is None else str(found)
 
 
 def newest(limit: int = 6) -> list[Dict]:
