@@ -51,7 +51,9 @@ class KhoPlugin(plugins.SingletonPlugin):
         """Downloads of one version. The DataStore's plugin, which is asked after us, registers its own before this."""
         DatastoreBackend._backends["postgresql"] = dump.OneVersionBackend  # noqa: SLF001 - the last to register wins
         DatastoreBackend.set_active_backend(config)
-        DatastoreBackend.get_active_backend().configure(config)
+        backend = DatastoreBackend.get_active_backend()
+        backend.configure(config)
+        plugins.get_plugin("datastore").backend = backend  # it took the one that it knew, and asks that for a query
 
     def i18n_directory(self) -> str:
         """Where the compiled texts are."""

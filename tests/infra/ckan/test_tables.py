@@ -349,6 +349,19 @@ def test_readers_and_downloads_see_one_version_or_the_other(
     assert set(seen) == {(size, size)}
 
 
+def test_the_number_of_rows_is_of_the_version_that_the_rows_are_of(stack: Stack, resource: str) -> None:
+    """A row comes, as by a patch, when a search has begun and waits for the counts; CKAN would have read its rows."""
+    with ThreadPoolExecutor() as reader, postgres.connect(stack.settings, "datastore") as patch, patch.transaction():
+        patch.execute("lock table _table_stats in access exclusive mode")
+        search = reader.submit(ask, stack, "datastore_search", resource_id=resource)
+        while not database(stack, "select from pg_locks where relation = '_table_stats'::regclass and not granted"):
+            assert not search.done()
+        patch.execute(f"insert into \"{resource}\" (ten, so_ca) values ('Bệnh dại', 7)".encode())
+        patch.execute("update _table_stats set stats = '{\"rows\": 4}' where resource_id = %s", [resource])
+    found = search.result()
+    assert found["total"] == len(found["records"])
+
+
 def test_a_filtered_download_has_ckan_s_formats(stack: Stack, resource: str) -> None:
     base = f"/datastore/dump/{resource}?filters=" + quote('{"so_ca": 2}')
     assert page(stack, base).splitlines() == ["_id,ten,so_ca", "2,Tay chân miệng,2"]

@@ -1,9 +1,13 @@
-"""Downloads of a table, whole or filtered, from one version of it.
+"""Searches of a table, and downloads of it, whole or filtered: each from one version of it.
 
-CKAN's own download asks page by page, each in a transaction of its own: if a load falls in between, the file is a
-mixture of two versions, with status 200. Here all pages are read in one transaction into a file on the portal's own
-disk, at the database's speed, and sent from there at the client's: the table is held for seconds, not for as long as
-a telephone takes to download it, and what breaks in the middle is an error instead of half a file.
+CKAN's own search asks for rows and for their number on two connections, and its download asks page by page, each in a
+transaction of its own: if a load falls in between, the answer is a mixture of two versions, with status 200. Here all
+that belongs to one answer is read in one transaction, which holds the table before it looks: else the name could come
+to mean a table that was made after that look, in which it sees nothing.
+
+A download goes into a file on the portal's own disk, at the database's speed, and is sent from there at the client's:
+the table is held for seconds, not for as long as a telephone takes to download it, and what breaks in the middle is an
+error instead of half a file.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from ckan.plugins import toolkit
 from ckanext.datastore import blueprint as stock
 from ckanext.datastore.backend import postgres
 from flask import Blueprint, Response, abort, send_file
+from psycopg2 import errorcodes
+from sqlalchemy.exc import DBAPIError
 
 dump = Blueprint("kho_dump", __name__)
 
@@ -27,13 +33,15 @@ _HELD: ContextVar[Any] = ContextVar("kho_dump", default=None)
 
 
 class OneVersionBackend(postgres.DatastorePostgresqlBackend):
-    """CKAN's backend, whose searches share one transaction while a download is made."""
+    """CKAN's backend, whose searches are of one version, and share it while a download is made."""
 
     def search(self, context: Any, data_dict: dict[str, Any]) -> Any:
         """As CKAN's; within `one_version`, on its connection."""
         held = _HELD.get()
         if held is None:
-            return super().search(context, data_dict)
+            seconds = context.get("query_timeout", postgres._TIMEOUT)  # noqa: SLF001 - CKAN's own limit
+            with _as_ckan_says_it(data_dict), one_version(data_dict["resource_id"], seconds):
+                return self.search(context, data_dict)
         context["connection"] = held
         return postgres.search_data(context, data_dict)
 
@@ -42,29 +50,14 @@ class OneVersionBackend(postgres.DatastorePostgresqlBackend):
     ) -> Any:
         """As CKAN's; the number of all rows, if it is known, is asked for on the connection that gives the rows.
 
-        CKAN asks for it on another: of a patch that falls in between it gives the rows before, the number after.
+        CKAN asks for it on another connection.
         """
         query_dict = super().datastore_search(context, data_dict, fields_types, query_dict)
-        if _HELD.get() is None:
-            _begin_anew(context, data_dict["resource_id"])
         if data_dict["include_total"] and not query_dict["where"] and not query_dict["distinct"]:
             total = _kept_count(context["connection"], data_dict["resource_id"])
             if total is not None:
                 data_dict |= {"include_total": False, "total": total}
         return query_dict
-
-
-def _begin_anew(context: Any, resource: str) -> None:
-    """A transaction that has hold of the table before it sees anything.
-
-    Who waits for a swap looks at the table that was swapped in, with the eyes of before: its rows are there, for they
-    were written earlier, but the number is still the old one (4 of 23,801 answers).
-    """
-    connection = context["connection"]
-    connection.rollback()
-    timeout = context.get("query_timeout", postgres._TIMEOUT)  # noqa: SLF001 - as CKAN's own search does
-    connection.execute(sa.text(f"set local statement_timeout to {int(timeout)}"))
-    connection.execute(sa.text(f"lock table {postgres.identifier(resource)} in access share mode"))
 
 
 def _kept_count(connection: Any, resource: str) -> int | None:
@@ -77,17 +70,34 @@ def _kept_count(connection: Any, resource: str) -> int | None:
 
 
 @contextmanager
-def one_version() -> Iterator[None]:
-    """All searches inside see one state of the database."""
+def one_version(name: str, timeout_ms: int) -> Iterator[None]:
+    """All searches inside see one state of the database. `name`: of the table that they ask, or an alias of it."""
     engine = postgres.get_read_engine()
     postgres._cache_types(engine)  # noqa: SLF001 - as CKAN's own search does
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
-        connection.execute(sa.text(f"set local statement_timeout to {postgres._TIMEOUT * 10}"))  # noqa: SLF001
+        connection.execute(sa.text(f"set local statement_timeout to {int(timeout_ms)}"))
+        if name not in toolkit.config["ckan.datastore.public_table_search"]:
+            connection.execute(sa.text(f"lock table {postgres.identifier(name)} in access share mode"))
         token = _HELD.set(connection)
         try:
             yield
         finally:
             _HELD.reset(token)
+
+
+@contextmanager
+def _as_ckan_says_it(data_dict: dict[str, Any]) -> Iterator[None]:
+    """What the database says of a search, in the words of CKAN's own."""
+    try:
+        yield
+    except DBAPIError as error:
+        code = getattr(error.orig, "pgcode", None)
+        if code == errorcodes.QUERY_CANCELED:
+            raise toolkit.ValidationError({"query": ["Search took too long"]}) from error
+        if code == errorcodes.UNDEFINED_TABLE:
+            raise toolkit.ObjectNotFound(f'DataStore table "{data_dict["resource_id"]}" was not found.') from error
+        info: Any = {"statement": [error.statement], "params": [error.params], "orig": [str(error.orig)]}
+        raise toolkit.ValidationError({"query": ["Invalid query"], "info": info}) from error
 
 
 @dump.route("/datastore/dump/<resource_id>")
@@ -97,11 +107,11 @@ def whole(resource_id: str) -> Any:
     folder.mkdir(exist_ok=True)
     spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - sent, and closed, after this function's end
     try:
-        with one_version():
+        with _as_ckan_says_it({"resource_id": resource_id}), one_version(resource_id, postgres._TIMEOUT * 10):  # noqa: SLF001
             answer: Response = stock.dump(resource_id)
             for part in answer.iter_encoded():
                 spool.write(part)
-    except toolkit.NotAuthorized:  # it was taken out of sight after the first look
+    except (toolkit.NotAuthorized, toolkit.ObjectNotFound):  # the first, if it was taken out of sight meanwhile
         abort(404)
     spool.seek(0)
     sent = send_file(spool, mimetype="application/octet-stream")
