@@ -45,7 +45,7 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
     wanted = {name: _described(client, entry.name, file) for name, file in sorted(entry.files.items())}
     for file in _files_to_bring(entry, table.version, resources, held):
         _bring(client, entry.name, table.version, file)
-    for name in sorted(wanted.keys() - resources.keys()):
+    for name in [name for name in entry.files if name not in resources]:  # in their order, the receipt last
         resources[name] = client.call("resource_create", {"package_id": dataset, **wanted[name]})
 
     def prove_files() -> None:

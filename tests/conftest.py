@@ -31,7 +31,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one installation run in one process, one after another; meanwhile all others run in the second."""
     for item in items:
-        for shared in ("stack", "engine", "portal"):
+        for shared in ("stack", "engine", "lone_portal"):
             if shared in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(shared))
 
@@ -60,7 +60,7 @@ def engine() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def portal() -> Iterator[Stack]:
+def lone_portal() -> Iterator[Stack]:
     """The portal alone, for tests that kill and stop its services: nobody else is at work there."""
     with _installation("chỉ có cổng", PORT_BASE + 200) as portal:
         portal.kho("up", "portal-jobs")

@@ -13,9 +13,11 @@ from tests.stack import Stack
 POINTS, SEED = 24, 1
 
 
-def test_no_kill_shows_a_reader_half_a_version_and_two_runs_mend_what_it_left(portal: Stack, tmp_path: Path) -> None:
-    readers = Readers(portal.settings.portal_url, NAME)
-    trial = Trial(portal, tmp_path, random.Random(SEED), readers)  # noqa: S311 - drawn anew, they must be the same
+def test_no_kill_shows_a_reader_half_a_version_and_two_runs_mend_what_it_left(
+    lone_portal: Stack, tmp_path: Path
+) -> None:
+    readers = Readers(lone_portal.settings.portal_url, NAME)
+    trial = Trial(lone_portal, tmp_path, random.Random(SEED), readers)  # noqa: S311 - drawn anew, they must be the same
     with readers.reading():
         assert trial.undisturbed() == []
         told = [trial.kill(point) for point in trial.points(POINTS)]
