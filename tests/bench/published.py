@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from portal_sync.portal import Changes, Column, Entry, Table, Version, form_of
 from quality.contract import Contract
 from quality.digest import Digest
 from spark_jobs.export import write_files
+from spark_jobs.formats import Csv, Parquet, typed
 from tests.portal import both, dataset, lineage_of
 
 SEED, BATCH = 2026, 50_000
@@ -106,7 +108,15 @@ def write_lots(name: str, folder: Path, rows: pa.Table) -> Lots:
     """Version 1 of a dataset of these rows: its CSV file and its table."""
     entry, place = dataset(name, folder, []), folder / f"{name}-1"
     csv, parquet = place / "cases.csv", place / "cases.parquet"
-    content = write_files(rows.to_batches(BATCH), LOTS, {"csv": csv, "parquet": parquet})
+    content = Digest(list(LOTS))
+    with closing(Csv(csv, LOTS)) as text, closing(Parquet(parquet, LOTS)) as binary:
+        for batch in rows.to_batches(BATCH):
+            part = typed(pa.Table.from_batches([batch]), LOTS)
+            values = [column.to_pylist() for column in part.columns]
+            content.add(values)
+            lines = list(zip(*values, strict=True))
+            text.add(part, lines)
+            binary.add(part, lines)
     columns = tuple(Column(name, TYPES[kind], both("label", name, name)) for name, kind in LOTS.items())
     version = Version(lineage_of(folder), 1)
     file = replace(entry.files[csv.name], path=csv, sha256=_sha256(csv), size=csv.stat().st_size)
@@ -178,8 +188,7 @@ def _write_export(contract: Contract, exports: Path) -> bool:
     folder.mkdir(parents=True)
     rows = {column: list(_values(kind)) for column, kind in columns.items()}
     table = pa.table({column: pa.array(values, ARROW[columns[column]]) for column, values in rows.items()})
-    files = {kind: folder / f"{name}.{kind}" for kind in ("csv", "parquet")}
-    content = write_files(table.to_batches(), columns, files)
+    content, files, _ = write_files(table.to_batches(), contract, columns, folder)
     manifest = {
         "table": f"open.{name}",
         "lineage": hashlib.sha256(name.encode()).hexdigest()[:32],
@@ -190,8 +199,8 @@ def _write_export(contract: Contract, exports: Path) -> bool:
         "exported_at": "2026-11-22T10:00:00+07:00",
         "extracts": [],
         "files": [
-            {"name": path.name, "format": kind, "bytes": path.stat().st_size, "sha256": _sha256(path)}
-            for kind, path in (("CSV", files["csv"]), ("Parquet", files["parquet"]))
+            {"name": path.name, "format": kind.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for kind, path in files
         ],
         "changes": None,
     }
