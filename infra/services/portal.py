@@ -1,8 +1,8 @@
 """The portal: CKAN behind gunicorn, and the worker of its background jobs.
 
-Their configuration is one file, written anew at every start (mode 0600). The databases, users and the publisher's
-token are made once: what has been made is written on the database itself, as its comment, so that the two cannot
-disagree. The publisher is no sysadmin.
+Their configuration (`portal_config`) is one file, written anew at every start (mode 0600). The databases, users and the
+publisher's token are made once: what has been made is written on the database itself, as its comment, so that the two
+cannot disagree. The publisher is no sysadmin.
 """
 
 from __future__ import annotations
@@ -20,154 +20,14 @@ import psutil
 from psycopg import sql
 from valkey.exceptions import ValkeyError
 
-from infra.services import Command, Service, postgres, solr, valkey
+from infra.services import Command, Service, portal_config, postgres, solr, valkey
+from infra.services.portal_config import DATASTORE, READER, WRITER
 from infra.settings import ROOT, Settings
-from quality.contract import load_catalogue
 from quality.refusal import Refusal
 
 EXTENSION = ROOT / "infra" / "ckan"
 PUBLISHER = "nha-xuat-ban"
-_WRITER, _READER, _DATASTORE = "datastore", "datastore_reader", "datastore"
 _TIMEOUT_S = 5
-
-# Ours comes first: of two plugins that answer the same route, the first is asked.
-_PLUGINS = [
-    *("kho", "datastore", "datatables_view", "text_view", "image_view"),
-    *("scheming_datasets", "scheming_organizations", "scheming_groups"),
-    *("dcat", "structured_data", "croissant"),
-]
-
-
-def site_id(settings: Settings) -> str:
-    """The name by which the portal's search index, queue and API know this installation."""
-    return f"kho-{settings.secret('portal-site')[:12]}"
-
-
-def _ini(settings: Settings) -> str:
-    """CKAN's configuration. A `%` in a value would be taken for a reference: it is doubled."""
-    database = f"@127.0.0.1:{settings.ports['postgres']}"
-    secret = settings.secret
-
-    def address(role: str, name: str) -> str:
-        return f"postgresql://{role}:{secret(f'postgres-{role}')}{database}/{name}"
-
-    values = {
-        "use": "egg:ckan",
-        "debug": "false",
-        "SECRET_KEY": secret("portal-key"),
-        "WTF_CSRF_SECRET_KEY": secret("portal-csrf"),
-        "api_token.jwt.encode.secret": f"string:{secret('portal-tokens')}",
-        "api_token.jwt.decode.secret": f"string:{secret('portal-tokens')}",
-        "sqlalchemy.url": address("ckan", "ckan"),
-        "sqlalchemy.pool_pre_ping": "true",
-        "ckan.datastore.write_url": address(_WRITER, _DATASTORE),
-        "ckan.datastore.read_url": address(_READER, _DATASTORE),
-        "ckan.datastore.sqlalchemy.pool_size": "10",  # with CKAN's own 5, searches fail under load
-        "ckan.datastore.sqlsearch.enabled": "false",
-        "ckan.datastore.default_fts_lang": "public.viet",
-        "ckan.datastore.default_fts_index_method": "gin",
-        "ckan.datastore.sqlalchemy.executemany_mode": "values_plus_batch",  # many rows in one round trip
-        "ckan.group_and_organization_list_all_fields_max": "1000",
-        "ckan.redis.url": f"redis://:{secret('valkey')}@127.0.0.1:{settings.ports['valkey']}/0",
-        "SESSION_TYPE": "redis",
-        "solr_url": solr.url(settings),
-        "ckan.site_url": settings.portal_url,
-        "ckan.site_id": site_id(settings),
-        "ckan.site_title": "Kho Mở",
-        "ckan.site_description": "Dữ liệu mở Thành phố Hồ Chí Minh",
-        "ckan.plugins": " ".join(_PLUGINS),
-        "ckan.storage_path": str(settings.home / "portal" / "storage"),
-        "ckan.webassets.path": str(settings.home / "portal" / "webassets"),
-        "ckan.uploads_enabled": "true",
-        "ckan.max_resource_size": "2048",
-        "ckan.locale_default": "vi",
-        "ckan.locales_offered": "vi en",
-        "ckan.locale_order": "vi en",
-        "ckan.display_timezone": "Asia/Ho_Chi_Minh",
-        "ckan.hide_version": "true",
-        "ckan.views.default_views": "",
-        "ckan.auth.anon_create_dataset": "false",
-        "ckan.auth.create_unowned_dataset": "false",
-        "ckan.auth.create_dataset_if_not_in_organization": "false",
-        "ckan.auth.user_create_groups": "true",  # the publisher makes them; nobody else can register
-        "ckan.auth.user_create_organizations": "true",
-        "ckan.auth.user_delete_groups": "true",
-        "ckan.auth.user_delete_organizations": "true",
-        "ckan.auth.create_user_via_api": "false",
-        "ckan.auth.create_user_via_web": "false",
-        "ckan.auth.public_user_details": "false",
-        "ckan.cors.origin_allow_all": "true",  # open data: any page may ask the API
-        "scheming.dataset_schemas": "ckanext_kho:schemas/dataset.yaml",
-        "scheming.organization_schemas": "ckanext_kho:schemas/organization.yaml",
-        "scheming.group_schemas": "ckanext_kho:schemas/group.yaml",
-        "scheming.presets": "ckanext.scheming:presets.json ckanext_kho:schemas/presets.yaml",
-        "ckan.feeds.date": "2026-01-01",  # or each look at a feed is a warning in the log
-        "licenses_group_url": f"file://{_licences(settings)}",
-        "ckanext.dcat.rdf.profiles": "kho_dcat",
-        "ckanext.dcat.structured_data.profiles": "kho_schemaorg",
-        "ckanext.dcat.croissant.profiles": "kho_croissant",
-        "ckanext.dcat.resource.inherit.license": "true",
-    }
-    lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items()]
-    return "\n".join(["[app:main]", *lines, _LOGGING])
-
-
-# Python's fileConfig silences every logger that it is not told of.
-_LOGGING = """
-[loggers]
-keys = root, ckan, ckanext, gunicorn, rq
-[handlers]
-keys = console
-[formatters]
-keys = line
-[logger_root]
-level = WARNING
-handlers = console
-[logger_ckan]
-level = WARNING
-handlers =
-qualname = ckan
-[logger_ckanext]
-level = WARNING
-handlers =
-qualname = ckanext
-[logger_gunicorn]
-level = WARNING
-handlers =
-qualname = gunicorn
-[logger_rq]
-level = WARNING
-handlers =
-qualname = rq
-[handler_console]
-class = StreamHandler
-args = (sys.stdout,)
-formatter = line
-[formatter_line]
-format = %(asctime)s %(levelname)-7s %(name)s %(message)s
-"""
-
-
-def _licences(settings: Settings) -> Path:
-    return settings.run / "licences.json"
-
-
-def _write_licences(settings: Settings) -> None:
-    """The licences that contracts may name, as CKAN reads them."""
-    licences = [
-        {
-            "id": entry.id,
-            "title": entry.title.vi,
-            "title_translated": {"vi": entry.title.vi, "en": entry.title.en},
-            "description": entry.description.vi,
-            "description_translated": {"vi": entry.description.vi, "en": entry.description.en},
-            # the city's own terms stand nowhere else
-            "url": entry.url or f"{settings.portal_url}/about#{entry.id}",
-            "status": "active",
-        }
-        for entry in load_catalogue().licences.values()
-    ]
-    _licences(settings).write_text(json.dumps(licences, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -187,7 +47,8 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _fingerprint() -> str:
     """What the databases are made from: when it changes, they are prepared again (which loses nothing)."""
-    sources = [ROOT / "infra" / "locks" / "portal.txt", Path(__file__), EXTENSION / "ckanext_kho" / "prepare.py"]
+    own = [Path(file) for file in (__file__, portal_config.__file__)]
+    sources = [ROOT / "infra" / "locks" / "portal.txt", *own, EXTENSION / "ckanext_kho" / "prepare.py"]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
@@ -197,16 +58,16 @@ def _prepare(settings: Settings) -> None:
     settings.run.mkdir(parents=True, exist_ok=True)
     ini = settings.run / "ckan.ini"
     ini.touch(mode=0o600)
-    ini.write_text(_ini(settings), encoding="utf-8")
-    _write_licences(settings)
+    ini.write_text(portal_config.ini(settings), encoding="utf-8")
+    portal_config.write_licences(settings)
     mark = f"kho {_fingerprint()}"
     has_token = (settings.home / "secrets" / "publisher-token").exists()
     if has_token and _mark(settings) == mark and _is_indexed(settings):
         return
-    for role in ("ckan", _WRITER, _READER):
+    for role in ("ckan", WRITER, READER):
         postgres.ensure_role(settings, role)
     postgres.ensure_database(settings, "ckan", "ckan")
-    postgres.ensure_database(settings, _DATASTORE, _WRITER)
+    postgres.ensure_database(settings, DATASTORE, WRITER)
     _prepare_datastore(settings)
     _prepare_ckan(settings)
     with postgres.connect(settings) as connection:
@@ -236,12 +97,12 @@ def _prepare_datastore(settings: Settings) -> None:
     script = (settings.site_packages("portal") / "ckanext/datastore/set_permissions.sql").read_text(encoding="utf-8")
     rights = "\n".join(line for line in script.splitlines() if not line.startswith("\\connect")).format(
         maindb='"ckan"',
-        datastoredb=f'"{_DATASTORE}"',
+        datastoredb=f'"{DATASTORE}"',
         mainuser='"ckan"',
-        writeuser=f'"{_WRITER}"',
-        readuser=f'"{_READER}"',
+        writeuser=f'"{WRITER}"',
+        readuser=f'"{READER}"',
     )
-    with postgres.connect(settings, _DATASTORE) as connection:
+    with postgres.connect(settings, DATASTORE) as connection:
         connection.execute(rights.encode())
         connection.execute("revoke connect on database ckan from public")
         connection.execute("create extension if not exists unaccent")
@@ -254,16 +115,16 @@ def _prepare_datastore(settings: Settings) -> None:
                 )
         connection.execute(
             sql.SQL("alter database {} set default_text_search_config = 'public.viet'").format(
-                sql.Identifier(_DATASTORE),
+                sql.Identifier(DATASTORE),
             ),
         )
         # a load that waits for a table has an autovacuum of it give way, within the time that it may wait
-        connection.execute(sql.SQL("grant set on parameter deadlock_timeout to {}").format(sql.Identifier(_WRITER)))
+        connection.execute(sql.SQL("grant set on parameter deadlock_timeout to {}").format(sql.Identifier(WRITER)))
         # the rows and the total of one answer come from one version of a table
-        connection.execute(sql.SQL("grant select on _table_stats to {}").format(sql.Identifier(_READER)))
+        connection.execute(sql.SQL("grant select on _table_stats to {}").format(sql.Identifier(READER)))
         connection.execute(
             sql.SQL("alter role {} set default_transaction_isolation = 'repeatable read'").format(
-                sql.Identifier(_READER),
+                sql.Identifier(READER),
             ),
         )
 
@@ -319,7 +180,7 @@ def _jobs_command(settings: Settings) -> Command:
 
 
 def _ready(settings: Settings) -> str | None:
-    expected = site_id(settings)
+    expected = portal_config.site_id(settings)
     try:
         address = f"{settings.portal_url}/api/3/action/status_show"
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - our own loopback address
