@@ -113,9 +113,8 @@ def desired(
 
 def claimed(contracts: Mapping[str, Contract], catalogue: Catalogue) -> frozenset[str]:
     """The datasets that contracts speak of, and those that have ended: none of these is removed."""
-    return frozenset(contract.portal.dataset for contract in contracts.values() if contract.portal) | set(
-        catalogue.retired
-    )
+    contracted = {contract.portal.dataset for contract in contracts.values() if contract.portal}
+    return frozenset(contracted | catalogue.retired.keys())
 
 
 def _listed(kind: str, entry: Listed) -> Entry:

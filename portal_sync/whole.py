@@ -42,7 +42,7 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
     table = entry.table
     if table is None or table.version is None:
         raise AssertionError(entry.name)
-    wanted = {name: _described(client, entry.name, file) for name, file in sorted(entry.files.items())}
+    wanted = {name: _described(client, entry.name, file) for name, file in entry.files.items()}
     for file in _files_to_bring(entry, table.version, resources, held):
         _bring(client, entry.name, table.version, file)
     for name in [name for name in entry.files if name not in resources]:  # in their order, the receipt last

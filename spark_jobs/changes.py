@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spark_jobs.formats import CSV, JSON_LINES, PARQUET, Csv, Kind, Parquet, as_json, typed
+from spark_jobs.formats import CSV, JSON_LINES, PARQUET, Csv, Kind, Parquet, as_json, values_of
 from spark_jobs.session import delta_table
 
 if TYPE_CHECKING:
@@ -82,8 +82,6 @@ def write_changes(
 
     Memory does not grow with the changes.
     """
-    import pyarrow as pa  # noqa: PLC0415
-
     files = [(kind, folder / f"changes.{kind.ending}") for kind in (CSV, JSON_LINES, PARQUET)]
     (_, text), (_, lines), (_, binary) = files
     told: Counter[str] = Counter()
@@ -94,8 +92,8 @@ def write_changes(
 
         def states() -> Iterator[dict[str, Any]]:
             for batch in batches:
-                table = typed(pa.Table.from_batches([batch]), stated)
-                rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+                table, values = values_of(batch, stated)
+                rows = list(zip(*values, strict=True))
                 for sink in sinks:
                     sink.add(table, rows)
                 for row in rows:

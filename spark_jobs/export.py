@@ -22,7 +22,7 @@ from quality.digest import Digest
 from quality.refusal import NotYet, run
 from spark_jobs.changes import can_be_told, changes, write_changes
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
-from spark_jobs.formats import Kind, Sink, kinds_for, typed
+from spark_jobs.formats import Kind, Sink, kinds_for, pour
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
@@ -75,9 +75,8 @@ def _export(contract: Contract, environment: Environment) -> None:
 
 
 def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: int, folder: Path) -> dict[str, Any]:
-    """Both files of one open version, read once and in one stream; what the manifest says of them."""
+    """Every file of one open version, read once and in one stream; what the manifest says of them."""
     from spark_jobs.merge import made_from  # noqa: PLC0415
-    from spark_jobs.personal import refuse_personal_data  # noqa: PLC0415
 
     opened = f"open.{contract.name}"
     columns = open_columns(contract)
@@ -85,8 +84,7 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
     listed, order = (", ".join(f"`{name}`" for name in names) for names in (columns, contract.key))
     frame = spark.sql(f"select {listed} from {opened} version as of {at} order by {order}")  # noqa: S608
     content, files, left_out = write_files(_batches(frame), contract, columns, folder)
-    texts = [name for name, kind in columns.items() if kind == "string"]
-    refuse_personal_data((path for _, path in files), texts, opened)
+    _look_for_personal_data(files, columns, opened)
     return {
         "table": opened,
         "lineage": lineage(warehouse, opened),
@@ -107,7 +105,7 @@ def tell_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any
 
     None where there is no such export, or none of this form: then nothing can be told but the whole.
     """
-    from spark_jobs.personal import PersonalData, refuse_personal_data  # noqa: PLC0415
+    from spark_jobs.personal import PersonalData  # noqa: PLC0415
 
     before, opened, at = export_before(folder.parent, manifest["version"]), manifest["table"], manifest["version"]
     same = ("lineage", "columns", "key")
@@ -119,13 +117,19 @@ def tell_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any
     frame = changes(spark, opened, before["version"], at, columns, manifest["key"])
     counts, files = write_changes(_batches(frame), columns, manifest["key"], folder)
     try:
-        texts = [name for name, kind in columns.items() if kind == "string"]
-        refuse_personal_data((path for _, path in files), texts, opened)
+        _look_for_personal_data(files, columns, opened)
     except PersonalData:  # not in this version, whose files were read before: in what it takes away
         for _, path in files:
             path.unlink()
         return None
     return {"since": before["version"], **counts, "files": [_described(kind, path) for kind, path in files]}
+
+
+def _look_for_personal_data(files: Iterable[tuple[Kind, Path]], columns: Mapping[str, str], opened: str) -> None:
+    from spark_jobs.personal import refuse_personal_data  # noqa: PLC0415
+
+    texts = [name for name, kind in columns.items() if kind == "string"]
+    refuse_personal_data((path for _, path in files), texts, opened)
 
 
 def export_before(exports: Path, at: int) -> dict[str, Any] | None:
@@ -141,25 +145,13 @@ def export_before(exports: Path, at: int) -> dict[str, Any] | None:
 def write_files(
     batches: Iterable[pa.RecordBatch], contract: Contract, columns: Mapping[str, str], folder: Path
 ) -> tuple[Digest, list[tuple[Kind, Path]], dict[str, str]]:
-    """Write every batch to all files as it comes, so that memory does not grow with the table.
-
-    Returns what it was, the files, and which kinds were left out and why.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-
-    content = Digest(list(columns))
+    """Every kind of file, from one stream. Returns what it was, the files, and which kinds were left out and why."""
     places = [(kind, folder / f"{contract.name}.{kind.ending}") for kind in kinds_for(contract)]
     sinks: list[Sink] = []
     try:
         for kind, path in places:
             sinks.append(kind.opened(path, columns, contract))
-        for batch in batches:
-            table = typed(pa.Table.from_batches([batch]), columns)
-            values = [column.to_pylist() for column in table.columns]
-            content.add(values)
-            rows = list(zip(*values, strict=True))
-            for sink in sinks:
-                sink.add(table, rows)
+        content = pour(batches, columns, sinks)
     finally:
         for sink in sinks:
             sink.close()

@@ -14,14 +14,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quality.digest import ZONE
+from quality.digest import ZONE, Digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,9 +81,24 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_iso)
 
 
-def typed(table: pa.Table, columns: Columns) -> pa.Table:
-    """These columns, in Arrow's types."""
-    return table.select(list(columns)).cast(schema(columns))
+def values_of(batch: pa.RecordBatch, columns: Columns) -> tuple[pa.Table, list[list[Any]]]:
+    """A batch in Arrow's types, and its columns as Python's values."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    table = pa.Table.from_batches([batch]).select(list(columns)).cast(schema(columns))
+    return table, [column.to_pylist() for column in table.columns]
+
+
+def pour(batches: Iterable[pa.RecordBatch], columns: Columns, sinks: Sequence[Sink]) -> Digest:
+    """Write every batch to all files as it comes, so that memory does not grow with the table. Returns what it was."""
+    content = Digest(list(columns))
+    for batch in batches:
+        table, values = values_of(batch, columns)
+        content.add(values)
+        rows = list(zip(*values, strict=True))
+        for sink in sinks:
+            sink.add(table, rows)
+    return content
 
 
 def schema(columns: Columns) -> pa.Schema:

@@ -20,7 +20,7 @@ from portal_sync.portal import Changes, Column, Entry, Table, Version, form_of
 from quality.contract import Contract
 from quality.digest import Digest
 from spark_jobs.export import write_files
-from spark_jobs.formats import Csv, Parquet, typed
+from spark_jobs.formats import Csv, Parquet, pour, schema
 from tests.portal import both, dataset, lineage_of
 
 SEED, BATCH = 2026, 50_000
@@ -80,17 +80,7 @@ def lots(rows: int) -> pa.Table:
         "issued_on": FIRST_DAY + draw.integers(0, 9_000, rows),
         "changed_on": FIRST_DAY + draw.integers(9_000, 9_700, rows),
     }
-    return pa.table({name: pa.array(columns[name], ARROW[kind]) for name, kind in LOTS.items()})
-
-
-ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-}
+    return pa.table({one.name: pa.array(columns[one.name], one.type) for one in schema(LOTS)})
 
 
 @dataclass(frozen=True)
@@ -108,15 +98,8 @@ def write_lots(name: str, folder: Path, rows: pa.Table) -> Lots:
     """Version 1 of a dataset of these rows: its CSV file and its table."""
     entry, place = dataset(name, folder, []), folder / f"{name}-1"
     csv, parquet = place / "cases.csv", place / "cases.parquet"
-    content = Digest(list(LOTS))
     with closing(Csv(csv, LOTS)) as text, closing(Parquet(parquet, LOTS)) as binary:
-        for batch in rows.to_batches(BATCH):
-            part = typed(pa.Table.from_batches([batch]), LOTS)
-            values = [column.to_pylist() for column in part.columns]
-            content.add(values)
-            lines = list(zip(*values, strict=True))
-            text.add(part, lines)
-            binary.add(part, lines)
+        content = pour(rows.to_batches(BATCH), LOTS, [text, binary])
     columns = tuple(Column(name, TYPES[kind], both("label", name, name)) for name, kind in LOTS.items())
     version = Version(lineage_of(folder), 1)
     file = replace(entry.files[csv.name], path=csv, sha256=_sha256(csv), size=csv.stat().st_size)
@@ -186,8 +169,7 @@ def _write_export(contract: Contract, exports: Path) -> bool:
     name = contract.table.partition(".")[2]
     folder = exports / name / "1"
     folder.mkdir(parents=True)
-    rows = {column: list(_values(kind)) for column, kind in columns.items()}
-    table = pa.table({column: pa.array(values, ARROW[columns[column]]) for column, values in rows.items()})
+    table = pa.table({column: list(_values(kind)) for column, kind in columns.items()}, schema=schema(columns))
     content, files, _ = write_files(table.to_batches(), contract, columns, folder)
     manifest = {
         "table": f"open.{name}",

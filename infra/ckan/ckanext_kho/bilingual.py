@@ -37,21 +37,21 @@ def reads_in_other_language() -> bool:
 
 def text(of: Dict, field: str) -> Any:
     """A field in the page's language, or as it is stored."""
-    translated = of.get(f"{field}_translated")
-    if isinstance(translated, str):
-        translated = json.loads(translated)
-    if isinstance(translated, dict):
-        return translated.get(language()) or of.get(field, "")
-    return of.get(field, "")
+    return _translated(of, field).get(language()) or of.get(field, "")
 
 
 def both(of: Dict, field: str) -> dict[str, str]:
     """A field in every language that it is there in; in the stored one at least."""
-    translated = of.get(f"{field}_translated")
-    if isinstance(translated, str):
-        translated = json.loads(translated)
     stored = {STORED: of[field]} if of.get(field) else {}
-    return {**stored, **{name: found for name, found in (translated or {}).items() if found}}
+    return {**stored, **{name: found for name, found in _translated(of, field).items() if found}}
+
+
+def _translated(of: Dict, field: str) -> Dict:
+    """By language; as a text, where CKAN did not read it."""
+    found = of.get(f"{field}_translated")
+    if isinstance(found, str) and found:
+        found = json.loads(found)
+    return found if isinstance(found, dict) else {}
 
 
 def say(vietnamese: str, english: str) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from ckan.plugins import toolkit
@@ -24,8 +24,9 @@ from flask import Blueprint, Response, abort, jsonify
 
 from ckanext_kho.bilingual import language, say, text
 from ckanext_kho.files import RECEIPT, address, folder_of, shown_to_reader, versions_of
+from ckanext_kho.tables.database import reader
 from ckanext_kho.tables.form import Version
-from ckanext_kho.tables.history import Published
+from ckanext_kho.tables.history import Published, published
 
 Dict = dict[str, Any]
 
@@ -48,13 +49,11 @@ def kho_history_trim(context: Any, data_dict: Dict) -> Dict:
     toolkit.check_access("package_update", context, {"id": toolkit.get_or_bust(data_dict, "id")})
     shown = toolkit.get_action("package_show")(toolkit.fresh_context(context), {"id": data_dict["id"]})
     days = int(shown.get("history_days") or 0)
-    trimmed, replaced_at = [], None
-    for one in versions_of(shown):
-        is_old = replaced_at is not None and days and replaced_at < datetime.now(UTC) - timedelta(days=days)
-        if is_old and _remove_files(shown["id"], one.version):
-            trimmed.append(one.version.as_dict())
-        replaced_at = one.at
-    return {"trimmed": trimmed}
+    if not days:
+        return {"trimmed": []}
+    oldest = datetime.now(UTC) - timedelta(days=days)
+    old = [before.version for after, before in pairwise(versions_of(shown)) if after.at < oldest]
+    return {"trimmed": [version.as_dict() for version in old if _remove_files(shown["id"], version)]}
 
 
 ACTIONS = {"kho_history_list": kho_history_list, "kho_history_trim": kho_history_trim}
@@ -77,12 +76,13 @@ def as_json(name: str) -> Any:
 def version(name: str, lineage: str, number: int) -> str:
     """The page of one version."""
     shown = shown_to_reader(name)
-    told = [_told(shown, one) for one in versions_of(shown) if one.version == Version(lineage, number)]
-    if not told:
+    found = next((one for one in versions_of(shown) if one.version == Version(lineage, number)), None)
+    if found is None:
         abort(404)
-    receipt = _receipt(shown["id"], Version(lineage, number)) or {}
-    changed = list(_changes(shown["id"], Version(lineage, number))) if told[0]["changes"] else []
-    extra = {"version": told[0], "receipt": receipt, "changed": changed, "labels": _labels(shown)}
+    receipt = _receipt(shown["id"], found.version)
+    told = _told(shown, found, receipt)
+    changed = list(_changes(shown["id"], found.version)) if told["changes"] else []
+    extra = {"version": told, "receipt": receipt, "changed": changed, "labels": _labels(shown)}
     return str(toolkit.render("kho/version.html", {**_page(shown), **extra}))
 
 
@@ -110,8 +110,10 @@ def organisation_feed(name: str) -> Response:
 def latest(shown: Dict) -> Dict | None:
     """The version of a dataset that is published now, with its receipt."""
     found = versions_of(shown)
-    told = _told(shown, found[0]) if found else None
-    return told and {**told, "contents": _receipt(shown["id"], found[0].version)}
+    if not found:
+        return None
+    receipt = _receipt(shown["id"], found[0].version)
+    return {**_told(shown, found[0], receipt), "contents": receipt}
 
 
 def summary(one: Dict) -> str:
@@ -138,12 +140,11 @@ def _history(shown: Dict) -> Dict:
         "dataset": shown["name"],
         "title": shown["title"],
         "history_days": int(shown.get("history_days") or 0),
-        "versions": [_told(shown, one) for one in versions_of(shown)],
+        "versions": [_told(shown, one, _receipt(shown["id"], one.version)) for one in versions_of(shown)],
     }
 
 
-def _told(shown: Dict, one: Published) -> Dict:
-    receipt = _receipt(shown["id"], one.version) or {}
+def _told(shown: Dict, one: Published, receipt: Dict) -> Dict:
     folder = folder_of(shown["id"], one.version)
     changes = receipt.get("changes") if (folder / CHANGES).is_file() else None
     kept = [file for file in receipt.get("files", []) if (folder / file["name"]).is_file()]
@@ -177,9 +178,10 @@ def _place(shown: Dict, at: Version, name: str) -> str:
     return address("kho_files.pinned", **parts, name=name)
 
 
-def _receipt(known: str, at: Version) -> Dict | None:
+def _receipt(known: str, at: Version) -> Dict:
+    """Of a version; empty if it came without one."""
     place = folder_of(known, at) / RECEIPT
-    found: Dict | None = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+    found: Dict = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
     return found
 
 
@@ -208,7 +210,8 @@ def _labels(shown: Dict) -> dict[str, str]:
 
 
 def _feed(title: str, page: str, datasets: list[Dict]) -> Response:
-    told = [(shown, one) for shown in datasets for one in versions_of(shown)]
+    with reader() as connection:
+        told = [(shown, one) for shown in datasets for one in published(connection, shown["id"])]
     told = sorted(told, key=lambda pair: pair[1].at, reverse=True)[:_IN_FEED]
     feed = FeedGenerator()
     feed.id(page)
@@ -221,7 +224,8 @@ def _feed(title: str, page: str, datasets: list[Dict]) -> Response:
     newest += [_moment(shown) for shown in datasets if shown.get("retired_on")]
     feed.updated(max(newest, default=datetime(1970, 1, 1, tzinfo=UTC)))
     for shown, one in told:
-        entry, of_version = feed.add_entry(order="append"), _told(shown, one)
+        of_version = _told(shown, one, _receipt(shown["id"], one.version))
+        entry = feed.add_entry(order="append")
         entry.id(of_version["page"])
         entry.title(
             f"{text(shown, 'title')}, {say('phiên bản', 'version')} {one.version.number}: {summary(of_version)}"

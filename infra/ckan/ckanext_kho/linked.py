@@ -29,6 +29,7 @@ from rdflib import BNode, Literal, Namespace, URIRef
 from rdflib.namespace import RDFS
 
 from ckanext_kho import bilingual
+from ckanext_kho.files import address
 from ckanext_kho.media import media_type
 
 Dict = dict[str, Any]
@@ -66,14 +67,14 @@ class Dcat(EuropeanDCATAP3Profile):
         self._from_list(dataset_ref, DCT.spatial, "country", "VNM", DCT.Location)
         for frequency in self.g.objects(dataset_ref, DCT.accrualPeriodicity):
             self.g.add((frequency, SKOS.inScheme, URIRef(f"{_LISTS}frequency")))
-        page = URIRef(_address("dataset.read", id=dataset_dict["name"]))
+        page = URIRef(address("dataset.read", id=dataset_dict["name"]))
         self.g.add((dataset_ref, DCAT.landingPage, page))
         self.g.add((page, RDF.type, FOAF.Document))
         if dataset_dict.get("kho_version"):
             self.g.add((dataset_ref, DCAT.version, Literal(dataset_dict["kho_version"])))
         self._source(dataset_dict, dataset_ref)
         for group in dataset_dict.get("groups") or []:
-            theme = URIRef(_address("group.read", id=group["name"]))
+            theme = URIRef(address("group.read", id=group["name"]))
             self.g.add((dataset_ref, DCAT.theme, theme))
             self.g.add((theme, RDF.type, SKOS.Concept))
             self.g.add((theme, SKOS.inScheme, self._groups()))
@@ -94,7 +95,7 @@ class Dcat(EuropeanDCATAP3Profile):
         self._from_list(catalog_ref, DCT.spatial, "country", "VNM", DCT.Location)
         for homepage in self.g.objects(catalog_ref, FOAF.homepage):
             self.g.add((homepage, RDF.type, FOAF.Document))
-        city = URIRef(_address("home.about") + "#city")
+        city = URIRef(address("home.about") + "#city")
         self.g.add((catalog_ref, DCT.publisher, city))
         self._agent(city, _CITY)
         self.g.add((catalog_ref, DCAT.themeTaxonomy, self._groups()))
@@ -105,7 +106,7 @@ class Dcat(EuropeanDCATAP3Profile):
     def _department(self, dataset_dict: Dict, dataset_ref: URIRef) -> None:
         """The publisher, who also answers questions."""
         names = bilingual.both_titles(dataset_dict["organization"])
-        page = URIRef(_address("organization.read", id=dataset_dict["organization"]["name"]))
+        page = URIRef(address("organization.read", id=dataset_dict["organization"]["name"]))
         publisher = CleanedURIRef(publisher_uri_organization_fallback(dataset_dict))
         self.g.remove((publisher, FOAF.name, None))
         self._agent(publisher, names)
@@ -156,7 +157,7 @@ class Dcat(EuropeanDCATAP3Profile):
             self.g.add((_SHA256, OWL.sameAs, SPDX.checksumAlgorithm_sha256))
 
     def _groups(self) -> URIRef:
-        scheme = URIRef(_address("group.index"))
+        scheme = URIRef(address("group.index"))
         self.g.add((scheme, RDF.type, SKOS.ConceptScheme))
         self._say(scheme, DCT.title, _GROUPS)
         return scheme
@@ -207,7 +208,7 @@ class Croissant(CroissantProfile):
                     "id_given": publisher_uri_organization_fallback(dataset_dict),
                     "type": "organization",
                     "name": dataset_dict["organization"]["title"],
-                    "url": _address("organization.read", id=dataset_dict["organization"]["name"]),
+                    "url": address("organization.read", id=dataset_dict["organization"]["name"]),
                 }
             ]
         if dataset_dict.get("kho_version"):
@@ -255,7 +256,3 @@ def _with_names(dataset_dict: Dict) -> Dict:
     """A copy in which groups go by their titles: theirs is the word that is shown."""
     groups = [{**group, "name": group.get("title") or group["name"]} for group in dataset_dict.get("groups") or []]
     return {**dataset_dict, "groups": groups}
-
-
-def _address(route: str, **parts: str) -> str:
-    return str(toolkit.h.url_for(route, **parts, qualified=True, locale="default"))

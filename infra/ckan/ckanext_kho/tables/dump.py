@@ -40,7 +40,7 @@ class OneVersionBackend(postgres.DatastorePostgresqlBackend):
         held = _HELD.get()
         if held is None:
             seconds = context.get("query_timeout", postgres._TIMEOUT)  # noqa: SLF001 - CKAN's own limit
-            with _as_ckan_says_it(data_dict), one_version(data_dict["resource_id"], seconds):
+            with _as_ckan_says_it(data_dict["resource_id"]), one_version(data_dict["resource_id"], seconds):
                 return self.search(context, data_dict)
         context["connection"] = held
         return postgres.search_data(context, data_dict)
@@ -86,7 +86,7 @@ def one_version(name: str, timeout_ms: int) -> Iterator[None]:
 
 
 @contextmanager
-def _as_ckan_says_it(data_dict: dict[str, Any]) -> Iterator[None]:
+def _as_ckan_says_it(name: str) -> Iterator[None]:
     """What the database says of a search, in the words of CKAN's own."""
     try:
         yield
@@ -95,7 +95,7 @@ def _as_ckan_says_it(data_dict: dict[str, Any]) -> Iterator[None]:
         if code == errorcodes.QUERY_CANCELED:
             raise toolkit.ValidationError({"query": ["Search took too long"]}) from error
         if code == errorcodes.UNDEFINED_TABLE:
-            raise toolkit.ObjectNotFound(f'DataStore table "{data_dict["resource_id"]}" was not found.') from error
+            raise toolkit.ObjectNotFound(f'DataStore table "{name}" was not found.') from error
         info: Any = {"statement": [error.statement], "params": [error.params], "orig": [str(error.orig)]}
         raise toolkit.ValidationError({"query": ["Invalid query"], "info": info}) from error
 
@@ -107,7 +107,7 @@ def whole(resource_id: str) -> Any:
     folder.mkdir(exist_ok=True)
     spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - sent, and closed, after this function's end
     try:
-        with _as_ckan_says_it({"resource_id": resource_id}), one_version(resource_id, postgres._TIMEOUT * 10):  # noqa: SLF001
+        with _as_ckan_says_it(resource_id), one_version(resource_id, postgres._TIMEOUT * 10):  # noqa: SLF001
             answer: Response = stock.dump(resource_id)
             for part in answer.iter_encoded():
                 spool.write(part)
