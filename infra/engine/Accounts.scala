@@ -23,13 +23,12 @@ object Accounts {
 
   /**
    * Whether this session may do all. Two things tell who asks: the mark, and the user as whom the Thrift server runs
-   * what it is asked for. Where they disagree, or a name is unknown, the answer is no. A session without a mark is the
-   * engine's own or one of Spark Connect, which nobody opens without its token; both run as the engine itself.
+   * what it is asked for, which for the steps is the engine's own. Where they disagree, or a name is unknown, the answer
+   * is no. A session without a mark is the engine's own or one of Spark Connect, which nobody opens without its token.
    */
   def mayDoAll(session: SparkSession): Boolean = {
-    val caller = UserGroupInformation.getCurrentUser
-    val isSteps = caller == UserGroupInformation.getLoginUser || caller.getShortUserName == Steps
-    isSteps && session.conf.getOption(Mark).forall(_ == Steps)
+    val isEngine = UserGroupInformation.getCurrentUser == UserGroupInformation.getLoginUser
+    isEngine && session.conf.getOption(Mark).forall(_ == Steps)
   }
 }
 

@@ -9,7 +9,7 @@ import kho.Accounts
 import org.apache.hive.service.Service
 import org.apache.hive.service.auth.TSetIpAddressProcessor
 import org.apache.hive.service.cli.{CLIService, HiveSQLException}
-import org.apache.hive.service.cli.thrift.ThriftBinaryCLIService
+import org.apache.hive.service.cli.thrift.{Sessions, ThriftBinaryCLIService}
 import org.apache.hive.service.rpc.thrift.{TExecuteStatementReq, TExecuteStatementResp}
 import org.apache.hive.service.rpc.thrift.{TOpenSessionReq, TOpenSessionResp}
 import org.apache.spark.sql.hive.HiveUtils
@@ -63,7 +63,7 @@ object Door {
  * request, and the server obeys: among them are the JVM's own properties (`set:system:`), and Spark's, which can name
  * classes to load.
  */
-private class Door(cli: CLIService) extends ThriftBinaryCLIService(cli) {
+private class Door(cli: CLIService) extends Sessions(cli) {
   override def OpenSession(request: TOpenSessionReq): TOpenSessionResp = {
     val account = TSetIpAddressProcessor.getUserName
     val sent = Option(request.getConfiguration).fold(Map.empty[String, String])(_.asScala.toMap)

@@ -17,13 +17,14 @@ from infra.folders import OPEN
 from infra.services import Command, Service
 from infra.settings import ANALYST_SECRET, ROOT, Settings
 
-HEAP, YOUNG = "3g", "512m"
+FIRST_HEAP, HEAP, YOUNG = "1536m", "3g", "512m"
 OPENED_PACKAGES = (
     *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
     *("java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs"),
     *("sun.security.action", "sun.util.calendar"),
 )
 QUESTION_SECONDS = 10
+STATEMENTS_AT_ONCE, KEPT_SECONDS = 16, 86_400
 STEPS = "kho"
 SECRETS = (f"engine-{STEPS}", ANALYST_SECRET, "engine-connect")  # two passwords and the token
 
@@ -47,10 +48,24 @@ def _configuration(settings: Settings) -> dict[str, object]:
         "spark.authenticate": "true",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
+        # Else each table that is written starts twenty processes, see Disk.scala.
+        "spark.hadoop.fs.file.impl": "kho.LocalDisk",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "kho.LocalDiskContext",
+        # A thread that has not asked the catalogue yet spends 0.1 s on its own way there, and the server has a new
+        # thread for each of the first hundred statements, and again after ten idle seconds: a sixth of the processor
+        # time of small work. So few, which stay; more statements than these wait.
+        "spark.hadoop.hive.server2.async.exec.threads": STATEMENTS_AT_ONCE,
+        "spark.hadoop.hive.server2.async.exec.keepalive.time": f"{KEPT_SECONDS}s",
+        "spark.hadoop.hive.server2.thrift.worker.keepalive.time": f"{KEPT_SECONDS}s",
+        # Of each session a folder, removed by a process; nobody asks for what stands in it.
+        "spark.hadoop.hive.server2.logging.operation.enabled": "false",
+        "spark.hadoop.hive.exec.local.scratchdir": home / "tmp",  # one that is there: a session that ends looks into it
         "spark.sql.warehouse.dir": settings.lake / "warehouse",
         "spark.local.dir": home / "tmp",
         "spark.sql.session.timeZone": "Asia/Ho_Chi_Minh",
         "spark.sql.shuffle.partitions": 4,
+        # Else VACUUM lists a table's folder in 10,000 tasks: 6 s of two processors for a table of eight rows.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": 4,
         "spark.databricks.delta.snapshotPartitions": 1,
         # Else every commit made in another time zone than UTC reads the table's state once more to verify its list of
         # files, for the sake of partitions by timestamp, which no table of ours has: 0.4 s of processor time of 1.3 s.
@@ -87,7 +102,9 @@ def _command(settings: Settings) -> Command:
         *("-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true"),
         # Two cores: a parallel collector only takes memory. Young objects get room from the start: a heap that first
         # has to grow spent 20 of the 359 s of processor time of a first run on collections.
-        *(f"-Xmx{HEAP}", f"-Xmn{YOUNG}", "-XX:+UseSerialGC"),
+        *(f"-Xms{FIRST_HEAP}", f"-Xmx{HEAP}", f"-Xmn{YOUNG}", "-XX:+UseSerialGC"),
+        # The same of classes and compiled code: with less, a first run stopped 20 times to look what may go.
+        *("-XX:MetaspaceSize=400m", "-XX:ReservedCodeCacheSize=512m"),
         # All classes are those of archives that a lock names by hash, none of them comes from a client: to verify each
         # as it is loaded took an engine that fills a new lake 12 of 106 s of processor time.
         *("-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote"),
