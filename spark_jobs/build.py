@@ -24,7 +24,7 @@ from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.lineage import behind
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import compiler_settings, connect, rows_in, settle, version
+from spark_jobs.session import connect, planning_settings, rows_in, settle, version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -252,7 +252,7 @@ def run_dbt(
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
     `door`: the values of DOOR.
-    `is_large`: whether Spark's compiler pays. `profiles.yml` reads spark.sql.codegen.x as SPARK_SQL_CODEGEN_X.
+    `is_large`: how its queries are planned, see `planning_settings`; `profiles.yml` reads them as SPARK_SQL_….
     """
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", *words),
@@ -262,7 +262,7 @@ def run_dbt(
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {
-        name.upper().replace(".", "_"): value for name, value in compiler_settings(is_wanted=is_large).items()
+        name.upper().replace(".", "_"): value for name, value in planning_settings(is_large=is_large).items()
     }
     environment |= {**door, "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
