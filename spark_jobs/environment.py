@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +17,7 @@ from quality.refusal import NotYet, Refusal
 from spark_jobs.places import place
 
 Item = TypeVar("Item")
+INTERRUPT = {signal.SIGINT}
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,15 @@ def for_each_at_once(items: Sequence[Item], work: Callable[[Item], object]) -> N
         work(items[0])
         return
     fork = multiprocessing.get_context("fork")  # what is imported already is not imported again
-    running = []
-    for item in items:
-        answer, tell = fork.Pipe(duplex=False)
-        process = fork.Process(target=_one, args=(work, item, tell), daemon=True)  # it ends with this one
-        process.start()
-        tell.close()
-        running.append((process, answer))
+    running: list[tuple[BaseProcess, Connection]] = []
+
+    def start() -> None:
+        for item in items:
+            answer, tell = fork.Pipe(duplex=False)
+            process = fork.Process(target=_one, args=(work, item, tell), daemon=True)  # it ends with this one
+            process.start()
+            tell.close()
+            running.append((process, answer))
 
     def result(number: int) -> None:
         process, answer = running[number]
@@ -115,6 +120,11 @@ def for_each_at_once(items: Sequence[Item], work: Callable[[Item], object]) -> N
             raise failed
 
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)  # else one that was just started might be left over
+        try:
+            start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         for_each(range(len(items)), result)
     finally:
         for process, _ in running:
@@ -124,6 +134,7 @@ def for_each_at_once(items: Sequence[Item], work: Callable[[Item], object]) -> N
 def _one(work: Callable[[Item], object], item: Item, tell: Connection) -> None:
     failed = None
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         work(item)
     except Exception as error:  # noqa: BLE001 - raised again by the one that started it
         failed = error
