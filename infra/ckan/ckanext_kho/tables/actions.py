@@ -29,7 +29,7 @@ from ckanext_kho.tables.state import measure, versions
 
 Dict = dict[str, Any]
 
-AT_ONCE = 50_000  # rows that are built within the request, in a second or two; more go to the worker of jobs
+AT_ONCE = 100_000  # rows that are built within the request, in two or three seconds; more go to the worker of jobs
 _JOB_SECONDS = 3600
 _CHUNK = 1 << 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
