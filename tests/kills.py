@@ -11,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ from tests.stack import Stack
 NAME = "thu-giet"
 VICTIMS = ("publisher", "portal", "portal-jobs", "postgres")
 KINDS = ("replace", "patch", "create", "jobs", "patch")  # five, so that each meets each of the four victims
-FEW, MANY = 300, 50_100  # rows; of more than 50,000 the portal makes a table in a job
+FEW, MANY = 300, 100_100  # rows; of more than 100,000 the portal makes a table in a job
 RUNS = 2  # that may be needed to mend what a kill left
 _WORKERS = 2  # of gunicorn
 _PATIENCE_S = 60
@@ -299,19 +298,30 @@ def _killing(settings: Settings, victim: str, process: BaseProcess, rng: random.
         yield "the publisher"
     elif victim == "postgres":
         with postgres.connect(settings) as witness:
-            who, pid = _backend(witness, rng)
-            os.kill(pid, signal.SIGKILL)
-            yield who
+            yield _kill(lambda: _backend(witness, rng))[0]
             _until(lambda: _is_lost(witness))  # the server ends all connections, for its memory may be spoilt
         _until(lambda: SERVICES["postgres"].ready(settings) is None)
     else:
         service = psutil.Process(int((settings.run / f"{victim}.started").read_text()))
-        below = service.children(recursive=True)
-        chosen = _serving(below, process.pid, rng) if victim == "portal" else rng.choice([service, *below])
-        chosen.kill()
-        yield f"{'its own' if chosen in below else 'the'} process of {victim}"
+
+        def choose() -> tuple[str, psutil.Process]:
+            below = service.children(recursive=True)
+            chosen = _serving(below, process.pid, rng) if victim == "portal" else rng.choice([service, *below])
+            return f"{'its own' if chosen in below else 'the'} process of {victim}", chosen
+
+        who, chosen = _kill(choose)
+        yield who
         if victim == "portal":
             _until(lambda: len(service.children()) >= _WORKERS and chosen not in service.children())
+
+
+def _kill(choose: Callable[[], tuple[str, psutil.Process]]) -> tuple[str, psutil.Process]:
+    """Who is chosen; another one, if that has just ended by itself."""
+    while True:
+        with suppress(psutil.NoSuchProcess):
+            who, chosen = choose()
+            chosen.kill()
+            return who, chosen
 
 
 def _serving(workers: list[psutil.Process], publisher: int | None, rng: random.Random) -> psutil.Process:
@@ -324,7 +334,7 @@ def _serving(workers: list[psutil.Process], publisher: int | None, rng: random.R
     return rng.choice(workers)
 
 
-def _backend(witness: psycopg.Connection[Any], rng: random.Random) -> tuple[str, int]:
+def _backend(witness: psycopg.Connection[Any], rng: random.Random) -> tuple[str, psutil.Process]:
     """One that loads a table, if there is any."""
     found = witness.execute(
         "select application_name, datname, pid from pg_stat_activity where backend_type = 'client backend'"
@@ -332,7 +342,7 @@ def _backend(witness: psycopg.Connection[Any], rng: random.Random) -> tuple[str,
     ).fetchall()
     loading = [row for row in found if row[0] == "kho tables"]
     name, database, pid = rng.choice(loading or found)
-    return f"a backend of {database} {name}".strip(), pid
+    return f"a backend of {database} {name}".strip(), psutil.Process(pid)
 
 
 def _is_lost(connection: psycopg.Connection[Any]) -> bool:

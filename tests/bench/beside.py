@@ -78,7 +78,7 @@ class Beside:
 
     @contextmanager
     def stock(self, port: int) -> Iterator[str]:
-        """The same portal without our extension: its address, while it runs."""
+        """The same portal without our extension and our setting for the DataStore's API: its address, while it runs."""
         command = PORTAL.command(self._settings)
         ini = Path(command.environment["CKAN_INI"])
         plain = self._folder / "stock.ini"
@@ -88,6 +88,7 @@ class Beside:
             sys.exit(f"{ini}: expected our extension before the others in ckan.plugins")
         address = f"http://{HOST}:{port}"
         text = text.replace("ckan.plugins = kho ", "ckan.plugins = ").replace(self._settings.portal_url, address)
+        text = "".join(line for line in text.splitlines(keepends=True) if "executemany_mode" not in line)
         plain.write_text(text, encoding="utf-8")
         bound = f"{HOST}:{self._settings.ports['portal']}"
         argv = [f"{HOST}:{port}" if word == bound else word for word in command.argv]
