@@ -12,7 +12,7 @@ from infra.departments import MONTHS, SIZES
 from infra.settings import ROOT, Settings, read_settings
 from quality.refusal import Refusal, run
 
-IN_TWO = ("--numprocesses=2", "--dist=loadgroup")
+AT_ONCE = ("--numprocesses=3", "--dist=loadgroup")  # on two cores: who has a stack often waits for it
 STEPS = """
 the steps, each safe to run twice; without a table they take all tables:
   fetch   [TABLE …] [--period P]   a department's new deliveries -> extracts
@@ -117,7 +117,7 @@ def _logs(settings: Settings, service: str, *, follow: bool) -> None:
 
 
 def _test(settings: Settings, arguments: list[str]) -> None:
-    """Become pytest, all tests in two processes, some named ones in one.
+    """Become pytest, all tests in three processes, some named ones in one.
 
     The stack under test has its own folder and ports, but shares what is installed.
     """
@@ -125,7 +125,7 @@ def _test(settings: Settings, arguments: list[str]) -> None:
     python = str(settings.python("dev"))
     environment = {**os.environ, "KHO_TOOLS": str(settings.tools)}
     cache = f"cache_dir={settings.home / 'cache' / 'pytest'}"
-    os.execve(python, [python, "-m", "pytest", "-o", cache, *(arguments or IN_TWO)], environment)  # noqa: S606
+    os.execve(python, [python, "-m", "pytest", "-o", cache, *(arguments or AT_ONCE)], environment)  # noqa: S606
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """The stack under test: real services in a folder and on ports of their own, started once for all tests that ask.
 
-Tests that need only the engine have one of their own, so that they run beside those of the whole stack. The folders'
-names have a space and Vietnamese letters on purpose. `KHO_TEST_HOME=FOLDER` keeps what was started running there from
-one run of the tests to the next, for those who write them; `KHO_TEST_PORT_BASE` lets two of them work at once.
+Tests that need only the engine, or only the portal, have one of their own, so that they run beside those of the whole
+stack. The folders' names have a space and Vietnamese letters on purpose. `KHO_TEST_HOME=FOLDER` keeps what was started
+running there from one run of the tests to the next, for those who write them; `KHO_TEST_PORT_BASE` lets two of them
+work at once.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from spark_jobs.connectors import variable
 from tests.stack import Stack
 
 PORT_BASE = int(os.environ.get("KHO_TEST_PORT_BASE", "27000"))
+GIVE_WAY = 5  # to the tests of the whole stack, which take longest
 YEARBOOKS = ROOT / "infra" / "departments" / "health" / "yearbooks"
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start with them.
@@ -29,9 +31,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(tryfirst=True)  # before the distribution looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one installation run in one process, one after another; meanwhile all others run in the second."""
+    """Tests of one installation run in one process, one after another; meanwhile all others run in the third."""
     for item in items:
-        for shared in ("stack", "engine", "lone_portal"):
+        for shared in ("stack", "engine", "ckan"):
             if shared in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(shared))
 
@@ -54,14 +56,16 @@ def published(stack: Stack) -> Stack:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Stack]:
     """The engine alone; of the departments' deliveries, only the yearbooks can be reached."""
+    os.nice(GIVE_WAY)
     with _installation("chỉ có máy", PORT_BASE + 100, **{variable("health", "folder"): str(YEARBOOKS)}) as engine:
         engine.kho("up", "engine")
         yield engine
 
 
-@pytest.fixture(scope="module")
-def lone_portal() -> Iterator[Stack]:
-    """The portal alone, for tests that kill and stop its services: nobody else is at work there."""
+@pytest.fixture(scope="session")
+def ckan() -> Iterator[Stack]:
+    """The portal alone, with nothing published; some tests kill its services."""
+    os.nice(GIVE_WAY)
     with _installation("chỉ có cổng", PORT_BASE + 200) as portal:
         portal.kho("up", "portal-jobs")
         yield portal

@@ -28,7 +28,7 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__API__BASE_URL": "http://airflow.example.org/",
             "PYTHONPATH": str(ROOT / "dags"),
-            "PYTHONPYCACHEPREFIX": str(home / "pycache"),
+            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(home / "pycache")),
             "TZ": "Asia/Ho_Chi_Minh",
             **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in (connections or {}).items()},
         }

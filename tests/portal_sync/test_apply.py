@@ -28,9 +28,9 @@ ROWS = [("TP. Hồ Chí Minh", 33729), ("Bình Dương", 8487), ("Bà Rịa - V�
 class Counting(Client):
     """A publisher whose connection breaks at its nth question of a kind, if told so."""
 
-    def __init__(self, stack: Stack, breaks_at: tuple[str, int] = ("", 0)) -> None:
+    def __init__(self, ckan: Stack, breaks_at: tuple[str, int] = ("", 0)) -> None:
         """`breaks_at`: an action and which call of it."""
-        super().__init__(stack.env["KHO_PORTAL_URL"], stack.env["KHO_PORTAL_TOKEN"])
+        super().__init__(ckan.env["KHO_PORTAL_URL"], ckan.env["KHO_PORTAL_TOKEN"])
         self.asked: list[str] = []
         self._breaks_at = breaks_at
 
@@ -54,65 +54,65 @@ class Counting(Client):
 
 
 @pytest.fixture
-def client(stack: Stack) -> Iterator[Client]:
-    with publishing(stack, "thu-ca", "thu-hong", "thu-tot", "thu-lon") as client:
+def client(ckan: Stack) -> Iterator[Client]:
+    with publishing(ckan, "thu-ca", "thu-hong", "thu-tot", "thu-lon") as client:
         yield client
 
 
-def table_of(stack: Stack, name: str) -> Any:
-    (resource,) = ask(stack, "package_show", id=name)["resources"]
-    return ask(stack, "datastore_search", resource_id=resource["id"])
+def table_of(ckan: Stack, name: str) -> Any:
+    (resource,) = ask(ckan, "package_show", id=name)["resources"]
+    return ask(ckan, "datastore_search", resource_id=resource["id"])
 
 
 def test_what_was_published_can_be_searched_previewed_and_downloaded(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    shown = ask(stack, "package_show", id="thu-ca")
+    shown = ask(ckan, "package_show", id="thu-ca")
     (resource,) = shown["resources"]
     assert shown["kho_version"] == "1"
-    assert [(row["ten"], row["so_ca"]) for row in table_of(stack, "thu-ca")["records"]] == ROWS
-    downloaded = page(stack, resource["url"].removeprefix(stack.settings.portal_url))
+    assert [(row["ten"], row["so_ca"]) for row in table_of(ckan, "thu-ca")["records"]] == ROWS
+    downloaded = page(ckan, resource["url"].removeprefix(ckan.settings.portal_url))
     assert downloaded.startswith("\ufefften,so_ca\n")
     assert len(list(csv.reader(io.StringIO(downloaded)))) == 4
-    (view,) = ask(stack, "resource_view_list", id=resource["id"])
+    (view,) = ask(ckan, "resource_view_list", id=resource["id"])
     assert view["view_type"] == "datatables_view"
-    fields = {field["id"]: field.get("info", {}) for field in ask(stack, "datastore_info", id=resource["id"])["fields"]}
+    fields = {field["id"]: field.get("info", {}) for field in ask(ckan, "datastore_info", id=resource["id"])["fields"]}
     assert fields["so_ca"]["label"] == "Số ca"
     assert fields["so_ca"]["label_translated"]["en"] == "Cases"
 
 
-def test_the_table_has_every_value_as_the_lake_has_it(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_the_table_has_every_value_as_the_lake_has_it(ckan: Stack, client: Client, tmp_path: Path) -> None:
     rows = [("=1+1", 1), ("", 2), (None, None)]  # the CSV file says '=1+1, and nothing twice
     publish(client, state(dataset("thu-ca", tmp_path, rows)))
-    found = table_of(stack, "thu-ca")["records"]
+    found = table_of(ckan, "thu-ca")["records"]
     assert [(row["ten"], row["so_ca"]) for row in found] == rows
 
 
-def test_nothing_new_writes_nothing(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_nothing_new_writes_nothing(ckan: Stack, client: Client, tmp_path: Path) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)
-    again = Counting(stack)
+    again = Counting(ckan)
     assert publish(again, wanted) == []
     assert again.writes() == []
 
 
-def test_a_new_version_replaces_rows_and_keeps_the_address(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_new_version_replaces_rows_and_keeps_the_address(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    before = ask(stack, "package_show", id="thu-ca")["resources"][0]["id"]
+    before = ask(ckan, "package_show", id="thu-ca")["resources"][0]["id"]
     publish(client, state(dataset("thu-ca", tmp_path, [("Đà Nẵng", 1)], version=2)))
-    assert ask(stack, "package_show", id="thu-ca")["resources"][0]["id"] == before
-    found = table_of(stack, "thu-ca")
+    assert ask(ckan, "package_show", id="thu-ca")["resources"][0]["id"] == before
+    found = table_of(ckan, "thu-ca")
     assert [row["ten"] for row in found["records"]] == ["Đà Nẵng"]
     assert found["total"] == 1
 
 
-def test_a_changed_title_does_not_touch_the_data(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_changed_title_does_not_touch_the_data(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    again = Counting(stack)
+    again = Counting(ckan)
     publish(again, state(dataset("thu-ca", tmp_path, ROWS, title="Tên khác")))
     assert again.writes() == ["package_patch"]
-    assert ask(stack, "package_show", id="thu-ca")["title"] == "Tên khác"
+    assert ask(ckan, "package_show", id="thu-ca")["title"] == "Tên khác"
 
 
 class Stock(Counting):
@@ -123,23 +123,23 @@ class Stock(Counting):
 
 
 def test_a_portal_without_our_extension_is_loaded_in_batches_and_finished_after_a_kill(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     wanted, newer = (state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((3, 1), (2, 2)))
-    publish(Stock(stack), wanted)
-    again = Stock(stack)
+    publish(Stock(ckan), wanted)
+    again = Stock(ckan)
     assert publish(again, wanted) == []
     assert again.writes() == []
     with pytest.raises(PortalUnreachable):
-        publish(Stock(stack, ("datastore_upsert", 1)), newer)
-    assert ask(stack, "package_show", id="thu-ca")["kho_version"] == "1"
-    publish(Stock(stack), newer)
-    assert [(row["ten"], row["so_ca"]) for row in table_of(stack, "thu-ca")["records"]] == ROWS[:2]
-    assert changes_for(Stock(stack), newer)[0] == []
+        publish(Stock(ckan, ("datastore_upsert", 1)), newer)
+    assert ask(ckan, "package_show", id="thu-ca")["kho_version"] == "1"
+    publish(Stock(ckan), newer)
+    assert [(row["ten"], row["so_ca"]) for row in table_of(ckan, "thu-ca")["records"]] == ROWS[:2]
+    assert changes_for(Stock(ckan), newer)[0] == []
     publish(client, newer)  # the extension comes: what another has filled is loaded once more, and proven
     assert changes_for(client, newer)[0] == []
-    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
-    assert (resource["url_type"], resource["url"]) == ("", f"{stack.settings.portal_url}/download/thu-ca/cases.csv")
+    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
+    assert (resource["url_type"], resource["url"]) == ("", f"{ckan.settings.portal_url}/download/thu-ca/cases.csv")
 
 
 @pytest.mark.parametrize(
@@ -154,147 +154,147 @@ def test_a_portal_without_our_extension_is_loaded_in_batches_and_finished_after_
     ],
 )
 def test_a_killed_apply_shows_nothing_half_done_and_the_next_one_finishes_it(
-    stack: Stack, client: Client, tmp_path: Path, breaks_at: tuple[str, int]
+    ckan: Stack, client: Client, tmp_path: Path, breaks_at: tuple[str, int]
 ) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(stack, breaks_at), wanted)
-    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+        publish(Counting(ckan, breaks_at), wanted)
+    assert ask(ckan, "package_search", q="kho_table:city.trial")["count"] == 0
     publish(client, wanted)
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
     assert changes_for(client, wanted)[0] == []
 
 
 @pytest.mark.parametrize("action", ["resource_create", "kho_table_replace", "package_patch"])
 def test_a_dataset_that_never_was_there_is_nobodys_until_it_is_whole(
-    stack: Stack, client: Client, tmp_path: Path, action: str
+    ckan: Stack, client: Client, tmp_path: Path, action: str
 ) -> None:
     name = f"thu-{secrets.token_hex(4)}"  # what was removed before is taken up again, and then is hidden anyhow
     wanted = state(dataset(name, tmp_path, ROWS))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(stack, (action, 1)), wanted)
-    address = f"{stack.settings.portal_url}/api/3/action/package_show?id={name}"
+        publish(Counting(ckan, (action, 1)), wanted)
+    address = f"{ckan.settings.portal_url}/api/3/action/package_show?id={name}"
     assert requests.get(address, timeout=60).status_code == 403
-    assert ask(stack, "package_search", q=f"name:{name}")["count"] == 0
+    assert ask(ckan, "package_search", q=f"name:{name}")["count"] == 0
     publish(client, wanted)
     assert changes_for(client, wanted)[0] == []
-    assert table_of(stack, name)["total"] == 3
+    assert table_of(ckan, name)["total"] == 3
     publish(client, {}, also=[name])
 
 
-def test_a_killed_update_is_not_taken_for_the_new_version(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_killed_update_is_not_taken_for_the_new_version(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:2], version=2))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(stack, ("kho_table_replace", 1)), newer)
-    assert ask(stack, "package_show", id="thu-ca")["kho_version"] == "1"
+        publish(Counting(ckan, ("kho_table_replace", 1)), newer)
+    assert ask(ckan, "package_show", id="thu-ca")["kho_version"] == "1"
     publish(client, newer)
-    assert table_of(stack, "thu-ca")["total"] == 2
+    assert table_of(ckan, "thu-ca")["total"] == 2
 
 
-def test_what_is_removed_is_gone_and_can_come_back(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_what_is_removed_is_gone_and_can_come_back(ckan: Stack, client: Client, tmp_path: Path) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)
-    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
     publish(client, state(), also=["thu-ca"])
-    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
-    with postgres.connect(stack.settings, "datastore") as connection:
+    assert ask(ckan, "package_search", q="kho_table:city.trial")["count"] == 0
+    with postgres.connect(ckan.settings, "datastore") as connection:
         table = connection.execute("select 1 from pg_class where relname = %s", [resource["id"]]).fetchone()
     assert table is None
     publish(client, wanted)
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
 
 
-def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_removal_that_was_cut_short_is_finished_by_the_next_run(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
-    with postgres.connect(stack.settings, "datastore") as connection:
+    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
+    with postgres.connect(ckan.settings, "datastore") as connection:
         connection.execute(f'drop table "{resource["id"]}"'.encode())  # and CKAN was not told
     publish(client, {}, also=["thu-ca"])
-    assert ask(stack, "package_search", q="kho_table:city.trial")["count"] == 0
+    assert ask(ckan, "package_search", q="kho_table:city.trial")["count"] == 0
 
 
 def test_a_dataset_that_is_being_removed_is_out_of_sight_before_it_is_taken_apart(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(stack, ("datastore_delete", 1)), {}, also=["thu-ca"])
-    address = f"{stack.settings.portal_url}/api/3/action/package_show?id=thu-ca"
+        publish(Counting(ckan, ("datastore_delete", 1)), {}, also=["thu-ca"])
+    address = f"{ckan.settings.portal_url}/api/3/action/package_show?id=thu-ca"
     assert requests.get(address, timeout=60).status_code == 403
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)  # or it is wanted again
     assert changes_for(client, wanted)[0] == []
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
 
 
-def test_what_somebody_hides_by_hand_is_shown_again(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_what_somebody_hides_by_hand_is_shown_again(ckan: Stack, client: Client, tmp_path: Path) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)
     client.call("package_patch", {"id": "thu-ca", "private": True})
     ((reason,),) = [change.reasons for change in changes_for(client, wanted)[0]]
     assert (reason.field, reason.actual, reason.desired) == ("state", "private", "active")
     publish(client, wanted)
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
 
 
-def test_a_resource_that_somebody_deletes_is_made_again(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_resource_that_somebody_deletes_is_made_again(ckan: Stack, client: Client, tmp_path: Path) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)
-    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
     client.call("resource_delete", {"id": resource["id"]})
-    assert page_status(stack, "/download/thu-ca/cases.csv") == 404
+    assert page_status(ckan, "/download/thu-ca/cases.csv") == 404
     publish(client, wanted)
     assert changes_for(client, wanted)[0] == []
-    assert table_of(stack, "thu-ca")["total"] == 3
-    assert page_status(stack, "/download/thu-ca/cases.csv") == 200
+    assert table_of(ckan, "thu-ca")["total"] == 3
+    assert page_status(ckan, "/download/thu-ca/cases.csv") == 200
 
 
-def page_status(stack: Stack, path: str) -> int:
-    return requests.get(f"{stack.settings.portal_url}{path}", timeout=60).status_code
+def page_status(ckan: Stack, path: str) -> int:
+    return requests.get(f"{ckan.settings.portal_url}{path}", timeout=60).status_code
 
 
 def test_a_token_that_was_revoked_is_found_before_anything_is_written(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     name = client.call("user_show", {})["name"]
     made = client.call("api_token_create", {"user": name, "name": "thu"})["token"]
-    revoked = Client(stack.settings.portal_url, made)
+    revoked = Client(ckan.settings.portal_url, made)
     assert revoked.call("user_show", {})["name"] == name
     client.call("api_token_revoke", {"token": made})
     with pytest.raises(TokenInvalid, match="unknown, expired or revoked"):
         publish(revoked, state(dataset("thu-ca", tmp_path, ROWS)))
-    assert ask(stack, "package_search", q="name:thu-ca")["count"] == 0
+    assert ask(ckan, "package_search", q="name:thu-ca")["count"] == 0
 
 
 def test_a_token_without_rights_changes_nothing_and_names_each_refusal(
-    stack: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ckan: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    other = Client(stack.settings.portal_url, token_of_somebody(stack))
+    other = Client(ckan.settings.portal_url, token_of_somebody(ckan))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:1], version=2))
     with pytest.raises(NotApplied, match="dataset thu-ca"):
         publish(other, newer)
     told = capsys.readouterr().err
     assert "kho: dataset thu-ca: the portal does not let us do that" in told
     assert "expected: a valid token of the publisher" in told
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
     publish(client, newer)
-    assert table_of(stack, "thu-ca")["total"] == 1
+    assert table_of(ckan, "thu-ca")["total"] == 1
 
 
-def token_of_somebody(stack: Stack) -> str:
+def token_of_somebody(ckan: Stack) -> str:
     """Who may read, and is in no organisation."""
     asked = {
         "admin": "quan-tri",
-        "admin_password": stack.settings.secret("portal-admin-password"),
+        "admin_password": ckan.settings.secret("portal-admin-password"),
         "publisher": "thu-nguoi-la",
         "publisher_password": secrets.token_hex(16),
         "old_token": "",
     }
     done = subprocess.run(
-        [str(stack.settings.python("portal")), "-m", "ckanext_kho.prepare"],
-        env={**os.environ, **_environment(stack.settings)},
+        [str(ckan.settings.python("portal")), "-m", "ckanext_kho.prepare"],
+        env={**os.environ, **_environment(ckan.settings)},
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -303,44 +303,44 @@ def token_of_somebody(stack: Stack) -> str:
     return str(json.loads(done.stdout.splitlines()[-1])["token"])
 
 
-def test_two_publishers_at_once_end_in_what_both_want(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_two_publishers_at_once_end_in_what_both_want(ckan: Stack, client: Client, tmp_path: Path) -> None:
     """As from two machines: on one they wait for each other. Whoever is refused is told why, and the next run heals."""
     both = state(dataset("thu-ca", tmp_path, ROWS))
-    runs = [Run(stack, both) for _ in range(2)]
+    runs = [Run(ckan, both) for _ in range(2)]
     for run in runs:
         run.end()
     publish(client, both)
     assert changes_for(client, both)[0] == []
-    assert table_of(stack, "thu-ca")["total"] == 3
+    assert table_of(ckan, "thu-ca")["total"] == 3
     newer = [state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((2, 2), (1, 3))]
-    runs = [Run(stack, wanted) for wanted in newer]
+    runs = [Run(ckan, wanted) for wanted in newer]
     for run in runs:
         run.end()
     publish(client, newer[1])
     assert changes_for(client, newer[1])[0] == []
-    assert table_of(stack, "thu-ca")["total"] == 1
+    assert table_of(ckan, "thu-ca")["total"] == 1
 
 
 @pytest.mark.parametrize("action", ["PUT tables", "kho_table_replace", "package_patch"])
 def test_a_publisher_that_wakes_after_another_has_published_does_not_put_yesterday_over_today(
-    stack: Stack, client: Client, tmp_path: Path, action: str
+    ckan: Stack, client: Client, tmp_path: Path, action: str
 ) -> None:
     first, late, today = (
         state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((3, 1), (2, 2), (1, 3))
     )
     publish(client, first)
-    paused = Run(stack, late, lambda asked: asked[-1] == action)
+    paused = Run(ckan, late, lambda asked: asked[-1] == action)
     assert paused.reached.wait(60)
     publish(client, today)
     paused.end()
-    assert table_of(stack, "thu-ca")["total"] == 1
-    assert page(stack, "/download/thu-ca/cases.csv").count("\n") == 2
+    assert table_of(ckan, "thu-ca")["total"] == 1
+    assert page(ckan, "/download/thu-ca/cases.csv").count("\n") == 2
     publish(client, today)
     assert changes_for(client, today)[0] == []
 
 
 def test_a_clock_that_jumped_back_does_not_keep_a_version_from_being_the_newest(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS, exported_at="2026-11-22T10:00:00+07:00")))
     newer = dataset("thu-ca", tmp_path, ROWS[:1], version=2, exported_at="1970-01-01T07:00:00+07:00")
@@ -349,18 +349,18 @@ def test_a_clock_that_jumped_back_does_not_keep_a_version_from_being_the_newest(
         os.utime(file.path, (0, 0))
     publish(client, state(newer))
     assert changes_for(client, state(newer))[0] == []
-    assert table_of(stack, "thu-ca")["total"] == 1
+    assert table_of(ckan, "thu-ca")["total"] == 1
 
 
-def test_one_dataset_that_fails_does_not_keep_the_others_back(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_one_dataset_that_fails_does_not_keep_the_others_back(ckan: Stack, client: Client, tmp_path: Path) -> None:
     bad = dataset("thu-hong", tmp_path, ROWS, owner_org="khong-co")
     with pytest.raises(NotApplied, match="dataset thu-hong"):
         publish(client, state(bad, dataset("thu-tot", tmp_path, ROWS)))
-    assert table_of(stack, "thu-tot")["total"] == 3
+    assert table_of(ckan, "thu-tot")["total"] == 3
 
 
 def test_a_file_that_is_not_what_its_manifest_says_is_not_published(
-    stack: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ckan: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry = dataset("thu-ca", tmp_path, ROWS)
     file = entry.files["cases.csv"]
@@ -369,17 +369,15 @@ def test_a_file_that_is_not_what_its_manifest_says_is_not_published(
     with pytest.raises(NotApplied):
         publish(client, state(entry))
     assert "an exported file is not what its manifest says" in capsys.readouterr().err
-    assert ask(stack, "package_search", q="kho_table:city.trial", include_drafts=True)["count"] == 0
+    assert ask(ckan, "package_search", q="kho_table:city.trial", include_drafts=True)["count"] == 0
 
 
-def test_a_dataset_of_our_name_made_by_somebody_else_is_left_alone(
-    stack: Stack, client: Client, tmp_path: Path
-) -> None:
+def test_a_dataset_of_our_name_made_by_somebody_else_is_left_alone(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     client.call("package_patch", {"id": "thu-ca", "managed_by": "", "title": "Của người khác"})
     with pytest.raises(NotOurs, match="thu-ca"):
         publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    assert ask(stack, "package_show", id="thu-ca")["title"] == "Của người khác"
+    assert ask(ckan, "package_show", id="thu-ca")["title"] == "Của người khác"
     client.call("package_patch", {"id": "thu-ca", "managed_by": "kho"})
 
 
@@ -390,19 +388,19 @@ def test_somebody_who_takes_the_name_between_plan_and_apply_is_told_of(client: C
         client.call("package_create", {"name": "thu-ca", "owner_org": "thu-nghiem"})
 
 
-def test_rows_are_found_with_accents_without_and_decomposed(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_rows_are_found_with_accents_without_and_decomposed(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, [*ROWS, ("Đống Đa", 1)])))
-    (resource,) = ask(stack, "package_show", id="thu-ca")["resources"]
+    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
     for typed in ("Đống Đa", "dong da", unicodedata.normalize("NFD", "Đống Đa")):
-        found = ask(stack, "datastore_search", resource_id=resource["id"], q=typed)
+        found = ask(ckan, "datastore_search", resource_id=resource["id"], q=typed)
         assert [row["ten"] for row in found["records"]] == ["Đống Đa"], typed
 
 
-def test_a_table_of_200_000_rows_is_held_whole_and_searched(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_table_of_200_000_rows_is_held_whole_and_searched(ckan: Stack, client: Client, tmp_path: Path) -> None:
     rows = [(f"Huỳnh {number}" if number % 1000 == 0 else f"Trần {number}", number) for number in range(200_000)]
     publish(client, state(dataset("thu-lon", tmp_path, rows)))
-    (resource,) = ask(stack, "package_show", id="thu-lon")["resources"]
-    assert ask(stack, "datastore_search", resource_id=resource["id"], limit=0)["total"] == 200_000
-    assert ask(stack, "datastore_search", resource_id=resource["id"], q="huynh", limit=1)["total"] == 200
-    last = ask(stack, "datastore_search", resource_id=resource["id"], sort="_id desc", limit=1)["records"]
+    (resource,) = ask(ckan, "package_show", id="thu-lon")["resources"]
+    assert ask(ckan, "datastore_search", resource_id=resource["id"], limit=0)["total"] == 200_000
+    assert ask(ckan, "datastore_search", resource_id=resource["id"], q="huynh", limit=1)["total"] == 200
+    last = ask(ckan, "datastore_search", resource_id=resource["id"], sort="_id desc", limit=1)["records"]
     assert last[0]["so_ca"] == 199_999

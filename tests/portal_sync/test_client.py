@@ -112,10 +112,10 @@ def test_a_portal_that_is_never_ready_is_left_with_what_it_said(web_page: str, m
 
 
 @pytest.mark.parametrize("token", ["", "not-a-token"])
-def test_a_bad_token_is_found_before_anything_is_compared(stack: Stack, token: str) -> None:
+def test_a_bad_token_is_found_before_anything_is_compared(ckan: Stack, token: str) -> None:
     with pytest.raises(TokenInvalid, match="kho up"):
-        read_portal(Client(stack.settings.portal_url, token))
+        read_portal(Client(ckan.settings.portal_url, token))
 
 
-def test_the_publisher_is_no_sysadmin(stack: Stack) -> None:
-    assert publisher(stack).call("user_show", {})["sysadmin"] is False
+def test_the_publisher_is_no_sysadmin(ckan: Stack) -> None:
+    assert publisher(ckan).call("user_show", {})["sysadmin"] is False

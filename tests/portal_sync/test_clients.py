@@ -28,11 +28,11 @@ from tests.stack import Stack
 
 
 @pytest.fixture(scope="module")
-def published_table(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
+def published_table(ckan: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     """Exported, planned and applied as every table; the catalogue's fields are those of a real contract."""
-    with publishing(stack, NAME) as client:
+    with publishing(ckan, NAME) as client:
         publish(client, wanted(tmp_path_factory.mktemp("trials") / "1"))
-        yield Published(stack, ask(stack, "package_show", id=NAME))
+        yield Published(ckan, ask(ckan, "package_show", id=NAME))
 
 
 def ckanapi(portal: Published, *arguments: str) -> str:

@@ -46,8 +46,8 @@ def test_a_dataset_of_before_we_kept_what_we_wrote_has_no_edits(tmp_path: Path) 
     assert edits({KEY: entry(tmp_path)}, {KEY: replace(theirs, fields={**theirs.fields, WRITTEN: ""})}) == []
 
 
-def test_what_was_edited_on_the_portal_is_found_there(stack: Stack, tmp_path: Path) -> None:
-    with publishing(stack, KEY[1]) as client:
+def test_what_was_edited_on_the_portal_is_found_there(ckan: Stack, tmp_path: Path) -> None:
+    with publishing(ckan, KEY[1]) as client:
         wanted = state(entry(tmp_path))
         publish(client, wanted)
         changes, found = changes_for(client, wanted)

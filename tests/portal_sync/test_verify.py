@@ -18,8 +18,8 @@ NAME = "thu-bien-nhan"
 
 
 @pytest.fixture
-def client(stack: Stack) -> Iterator[Client]:
-    with publishing(stack, NAME) as client:
+def client(ckan: Stack) -> Iterator[Client]:
+    with publishing(ckan, NAME) as client:
         yield client
 
 
@@ -40,38 +40,38 @@ def with_receipt(folder: Path, version: int, told: str = "") -> Entry:
     return replace(entry, files={**entry.files, "receipt.json": file})
 
 
-def downloaded(stack: Stack, folder: Path, name: str = "cases.csv") -> Path:
+def downloaded(ckan: Stack, folder: Path, name: str = "cases.csv") -> Path:
     path = folder / f"tải về {name}"
-    path.write_bytes(requests.get(f"{stack.settings.portal_url}/download/{NAME}/{name}", timeout=60).content)
+    path.write_bytes(requests.get(f"{ckan.settings.portal_url}/download/{NAME}/{name}", timeout=60).content)
     return path
 
 
 def test_a_downloaded_file_is_told_what_it_is_and_whether_there_is_a_newer_one(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
-    citizen = Client(stack.settings.portal_url, "")
+    citizen = Client(ckan.settings.portal_url, "")
     publish(client, state(with_receipt(tmp_path, 1)))
-    file = downloaded(stack, tmp_path)
+    file = downloaded(ckan, tmp_path)
     said = verify(citizen, file)
     assert f"cases.csv of Ca bệnh thử nghiệm ({NAME}), version 1" in said
     assert "1 rows, exported 2026-11-22T10:00:00+07:00, made of 2 extracts" in said
     assert "it is the latest version" in said
-    assert "version 1" in verify(citizen, downloaded(stack, tmp_path, "receipt.json"))
+    assert "version 1" in verify(citizen, downloaded(ckan, tmp_path, "receipt.json"))
     publish(client, state(with_receipt(tmp_path, 2)))
-    assert f"newer version: {stack.settings.portal_url}/download/{NAME}/cases.csv" in verify(citizen, file)
+    assert f"newer version: {ckan.settings.portal_url}/download/{NAME}/cases.csv" in verify(citizen, file)
 
 
-def test_a_file_that_was_changed_is_no_published_one(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_file_that_was_changed_is_no_published_one(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(with_receipt(tmp_path, 1)))
-    file = downloaded(stack, tmp_path)
+    file = downloaded(ckan, tmp_path)
     file.write_bytes(file.read_bytes().replace(b"1", b"9"))
     with pytest.raises(NotPublished, match="saved anew"):
-        verify(Client(stack.settings.portal_url, ""), file)
+        verify(Client(ckan.settings.portal_url, ""), file)
     with pytest.raises(Refusal, match="cannot be read"):
-        verify(Client(stack.settings.portal_url, ""), tmp_path / "không có.csv")
+        verify(Client(ckan.settings.portal_url, ""), tmp_path / "không có.csv")
 
 
-def test_a_receipt_of_another_file_is_told(stack: Stack, client: Client, tmp_path: Path) -> None:
+def test_a_receipt_of_another_file_is_told(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(with_receipt(tmp_path, 1, told="0" * 64)))
     with pytest.raises(ReceiptDiffers, match="0000"):
-        verify(Client(stack.settings.portal_url, ""), downloaded(stack, tmp_path))
+        verify(Client(ckan.settings.portal_url, ""), downloaded(ckan, tmp_path))

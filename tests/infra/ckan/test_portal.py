@@ -18,13 +18,13 @@ ROWS = [("Sốt xuất huyết Huỳnh", 3), ("Tay chân miệng Hành", 2), ("S
 
 
 @pytest.fixture(scope="module")
-def portal(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def portal(ckan: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The portal with one dataset on it."""
     title = {"vi": "Ca sốt xuất huyết để thử", "en": "Dengue cases for trials"}
     entry = dataset(NAME, tmp_path_factory.mktemp("export"), ROWS, title=title["vi"], title_translated=title)
-    with publishing(stack, NAME) as client:
+    with publishing(ckan, NAME) as client:
         publish(client, state(entry))
-        yield stack
+        yield ckan
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ def test_nobody_can_register(portal: Stack) -> None:
 
 
 @pytest.mark.parametrize("action", ["user_list", "job_list", "config_option_list"])
-def test_the_publisher_may_not_run_the_portal(stack: Stack, action: str) -> None:
+def test_the_publisher_may_not_run_the_portal(ckan: Stack, action: str) -> None:
     with pytest.raises(TokenRefused):
-        publisher(stack).call(action, {"all_fields": True, "email": "x@y.z"})
+        publisher(ckan).call(action, {"all_fields": True, "email": "x@y.z"})
 
 
-def test_secrets_are_the_owners_alone_and_on_no_command_line(stack: Stack) -> None:
-    secrets = list((stack.settings.home / "secrets").iterdir())
+def test_secrets_are_the_owners_alone_and_on_no_command_line(ckan: Stack) -> None:
+    secrets = list((ckan.settings.home / "secrets").iterdir())
     assert len(secrets) > 5
-    for secret in [*secrets, stack.settings.run / "ckan.ini", stack.settings.run / "valkey.conf"]:
+    for secret in [*secrets, ckan.settings.run / "ckan.ini", ckan.settings.run / "valkey.conf"]:
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600, secret
-    words = [Path(f"/proc/{process.pid}/cmdline").read_bytes() for process in stack.processes()]
+    words = [Path(f"/proc/{process.pid}/cmdline").read_bytes() for process in ckan.processes()]
     for secret in secrets:
         assert not any(secret.read_bytes() in line for line in words), secret

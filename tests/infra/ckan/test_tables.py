@@ -30,16 +30,16 @@ ROWS = [("Sốt xuất huyết", 3), ("Tay chân miệng", 2), ("Sởi Đống �
 
 
 @pytest.fixture
-def client(stack: Stack) -> Iterator[Client]:
-    with publishing(stack, NAME) as client:
+def client(ckan: Stack) -> Iterator[Client]:
+    with publishing(ckan, NAME) as client:
         yield client
 
 
 @pytest.fixture
-def resource(stack: Stack, client: Client, tmp_path: Path) -> str:
+def resource(ckan: Stack, client: Client, tmp_path: Path) -> str:
     """A resource whose table holds version 1."""
     publish(client, state(dataset(NAME, tmp_path, ROWS)))
-    (shown,) = ask(stack, "package_show", id=NAME)["resources"]
+    (shown,) = ask(ckan, "package_show", id=NAME)["resources"]
     return str(shown["id"])
 
 
@@ -54,8 +54,8 @@ def table(folder: Path, rows: list[tuple[str, int]], version: int) -> Table:
     return found
 
 
-def database(stack: Stack, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with postgres.connect(stack.settings, "datastore") as connection:
+def database(ckan: Stack, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with postgres.connect(ckan.settings, "datastore") as connection:
         return connection.execute(query.encode(), parameters).fetchall()
 
 
@@ -81,7 +81,7 @@ PATCH = [{"id": "_op", "type": "text"}, *COLUMNS]
 
 
 def test_what_the_database_counts_is_what_the_lake_counted(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     kinds: dict[str, tuple[str, Any, list[Any]]] = {
         "ten": ("text", pa.string(), ["a,b", "", None, "Đống Đa\n“x”\t\\", "N"]),
@@ -105,7 +105,7 @@ def test_what_the_database_counts_is_what_the_lake_counted(
     columns = tuple(Column(name, kind, {}) for name, (kind, _, _) in kinds.items())
     every = Table("", Version("every", 1), form_of(columns), columns, ("so",), path, content.as_dict())
     whole.load(client, resource, every, held(tmp_path, 1))  # which proves it
-    told = ask(stack, "kho_table_state", resource_id=resource)
+    told = ask(ckan, "kho_table_state", resource_id=resource)
     assert told["rows"] == 5
     assert told["nulls"] == {
         "ten": 1,
@@ -117,51 +117,51 @@ def test_what_the_database_counts_is_what_the_lake_counted(
         "luc": 3,
         "so": 0,
     }
-    shown = ask(stack, "datastore_search", resource_id=resource, filters={"so": 1})["records"][0]
+    shown = ask(ckan, "datastore_search", resource_id=resource, filters={"so": 1})["records"][0]
     assert (shown["luc"], shown["ngay"]) == ("2025-07-01T00:00:00.000", "2025-07-01")
 
 
-def test_the_words_of_a_row_are_those_that_ckan_would_have_made(stack: Stack, resource: str) -> None:
+def test_the_words_of_a_row_are_those_that_ckan_would_have_made(ckan: Stack, resource: str) -> None:
     name = sql.Identifier(resource).as_string(None)
-    ours = database(stack, f"select _id, _full_text::text from {name} order by _id")
-    with postgres.connect(stack.settings, "datastore") as connection:
+    ours = database(ckan, f"select _id, _full_text::text from {name} order by _id")
+    with postgres.connect(ckan.settings, "datastore") as connection:
         connection.execute(f"update {name} set _full_text = null".encode())  # the trigger makes them
-    assert database(stack, f"select _id, _full_text::text from {name} order by _id") == ours
+    assert database(ckan, f"select _id, _full_text::text from {name} order by _id") == ours
     assert "'dong'" in ours[2][1]
 
 
-def catalogue(stack: Stack, resource: str) -> dict[str, Any]:
+def catalogue(ckan: Stack, resource: str) -> dict[str, Any]:
     """All that the DataStore expects of a table, without what is in it."""
     regclass = f'"{resource}"'
     return {
         "columns": database(
-            stack,
+            ckan,
             "select attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum),"
             " pg_get_expr(adbin, adrelid) from pg_attribute left join pg_attrdef on adrelid = attrelid"
             " and adnum = attnum where attrelid = %s::regclass and attnum > 0 order by attnum",
             regclass,
         ),
         "indexes": database(
-            stack, "select indexname, indexdef from pg_indexes where tablename = %s order by indexname", resource
+            ckan, "select indexname, indexdef from pg_indexes where tablename = %s order by indexname", resource
         ),
         "triggers": database(
-            stack, "select pg_get_triggerdef(oid) from pg_trigger where tgrelid = %s::regclass", regclass
+            ckan, "select pg_get_triggerdef(oid) from pg_trigger where tgrelid = %s::regclass", regclass
         ),
         "rights": database(
-            stack, "select relacl::text, relowner::regrole::text from pg_class where relname = %s", resource
+            ckan, "select relacl::text, relowner::regrole::text from pg_class where relname = %s", resource
         ),
         "constraints": database(
-            stack,
+            ckan,
             "select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass"
             " and contype <> 'n'",  # PostgreSQL 18 names what is not null too, and CKAN does not care
             regclass,
         ),
-        "aliases": database(stack, "select name from _table_metadata where alias_of = %s", resource),
+        "aliases": database(ckan, "select name from _table_metadata where alias_of = %s", resource),
     }
 
 
 def test_a_swapped_table_is_what_ckan_itself_would_have_made(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     first = table(tmp_path, ROWS, 1)
     fields = [{"id": column.name, "type": column.type, "info": column.info} for column in first.columns]
@@ -174,16 +174,16 @@ def test_a_swapped_table_is_what_ckan_itself_would_have_made(
         "aliases": ["thu_bang_ten_khac"],
     }
     client.call("datastore_create", asks)
-    made = catalogue(stack, resource)
+    made = catalogue(ckan, resource)
     assert made["aliases"] == [("thu_bang_ten_khac",)]
     whole.load(client, resource, table(tmp_path, ROWS, 2), None)
-    assert catalogue(stack, resource) == made
+    assert catalogue(ckan, resource) == made
     whole.load(client, resource, table(tmp_path, ROWS[:2], 3), held(tmp_path, 2))
-    assert catalogue(stack, resource) == made
-    assert ask(stack, "datastore_search", resource_id="thu_bang_ten_khac")["total"] == 2
+    assert catalogue(ckan, resource) == made
+    assert ask(ckan, "datastore_search", resource_id="thu_bang_ten_khac")["total"] == 2
 
 
-def test_after_a_swap_ckan_s_own_writing_goes_on(stack: Stack, client: Client, resource: str) -> None:
+def test_after_a_swap_ckan_s_own_writing_goes_on(ckan: Stack, client: Client, resource: str) -> None:
     row = {"ten": "Bệnh dại", "so_ca": 7}
     asks = {
         "resource_id": resource,
@@ -193,7 +193,7 @@ def test_after_a_swap_ckan_s_own_writing_goes_on(stack: Stack, client: Client, r
         "calculate_record_count": True,
     }
     client.call("datastore_upsert", asks)
-    found = ask(stack, "datastore_search", resource_id=resource, q="benh dai")["records"]
+    found = ask(ckan, "datastore_search", resource_id=resource, q="benh dai")["records"]
     assert [(one["_id"], one["ten"]) for one in found] == [(4, "Bệnh dại")]
 
 
@@ -207,26 +207,26 @@ def test_a_hand_edit_is_found_by_the_digest(client: Client, resource: str, tmp_p
 
 
 def test_an_older_version_never_replaces_a_newer_one(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     whole.load(client, resource, table(tmp_path, ROWS[:1], 5), held(tmp_path, 1))
     with pytest.raises(PortalRefused, match="newer"):
         whole.load(client, resource, table(tmp_path, ROWS, 4), held(tmp_path, 5))
-    assert ask(stack, "datastore_search", resource_id=resource)["total"] == 1
+    assert ask(ckan, "datastore_search", resource_id=resource)["total"] == 1
 
 
 def test_a_publisher_that_was_paused_while_another_published_is_refused(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     late = asked(client, resource, b"ten,so_ca\nmuon,1\n", COLUMNS, 3)
     whole.load(client, resource, table(tmp_path, ROWS[:2], 2), held(tmp_path, 1))
     with pytest.raises(PortalRefused, match="expected version 1"):
         client.call("kho_table_replace", late)
-    assert ask(stack, "datastore_search", resource_id=resource)["total"] == 2
+    assert ask(ckan, "datastore_search", resource_id=resource)["total"] == 2
 
 
-def test_two_loads_of_one_table_are_not_done_at_once(stack: Stack, client: Client, resource: str) -> None:
-    with postgres.connect(stack.settings, "datastore") as other:
+def test_two_loads_of_one_table_are_not_done_at_once(ckan: Stack, client: Client, resource: str) -> None:
+    with postgres.connect(ckan.settings, "datastore") as other:
         other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [resource])
         with pytest.raises(PortalRefused, match="another load"):
             asked(client, resource, b"ten,so_ca\nx,1\n", COLUMNS, 2)
@@ -244,41 +244,41 @@ def test_two_loads_of_one_table_are_not_done_at_once(stack: Stack, client: Clien
     ],
 )
 def test_rows_that_do_not_fit_leave_the_table_and_nothing_else(
-    stack: Stack, client: Client, resource: str, body: bytes, sent: bytes | None, said: str
+    ckan: Stack, client: Client, resource: str, body: bytes, sent: bytes | None, said: str
 ) -> None:
     path, columns = f"api/kho/tables/{resource}/staged", json.dumps(COLUMNS)
     with pytest.raises(PortalRefused, match=said):
         client.put(
             path, io.BytesIO(body if sent is None else sent), columns=columns, sha256=hashlib.sha256(body).hexdigest()
         )
-    assert ask(stack, "datastore_search", resource_id=resource)["total"] == 3
-    assert left(stack, resource) == []
+    assert ask(ckan, "datastore_search", resource_id=resource)["total"] == 3
+    assert left(ckan, resource) == []
 
 
-def left(stack: Stack, resource: str) -> list[str]:
+def left(ckan: Stack, resource: str) -> list[str]:
     """What stands in the database beside the table and the one before it."""
-    found = database(stack, "select relname from pg_class where relkind = 'r' and relname like %s", f"%{resource}%")
+    found = database(ckan, "select relname from pg_class where relkind = 'r' and relname like %s", f"%{resource}%")
     return sorted(name for (name,) in found if name not in (resource, f"_old_{resource}"))
 
 
-def test_a_key_that_is_not_unique_is_refused(stack: Stack, client: Client, resource: str) -> None:
+def test_a_key_that_is_not_unique_is_refused(ckan: Stack, client: Client, resource: str) -> None:
     twice = asked(client, resource, b"ten,so_ca\nx,1\nx,2\n", COLUMNS, 2)
     with pytest.raises(PortalRefused, match="not unique"):
         client.call("kho_table_replace", twice)
-    assert ask(stack, "datastore_search", resource_id=resource)["total"] == 3
+    assert ask(ckan, "datastore_search", resource_id=resource)["total"] == 3
 
 
 def test_what_a_killed_load_left_is_removed_by_the_next(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     asked(client, resource, b"ten,so_ca\nx,1\n", COLUMNS, 2)
-    assert len(left(stack, resource)) == 1
+    assert len(left(ckan, resource)) == 1
     whole.load(client, resource, table(tmp_path, ROWS[:1], 2), held(tmp_path, 1))
-    assert left(stack, resource) == []
+    assert left(ckan, resource) == []
 
 
-def test_a_stranger_loads_nothing(stack: Stack, resource: str) -> None:
-    stranger = Client(stack.settings.portal_url, "")
+def test_a_stranger_loads_nothing(ckan: Stack, resource: str) -> None:
+    stranger = Client(ckan.settings.portal_url, "")
     with pytest.raises(TokenRefused):
         asked(stranger, resource, b"ten,so_ca\nx,1\n", COLUMNS, 2)
     with pytest.raises(TokenRefused):
@@ -290,36 +290,36 @@ def test_a_stranger_loads_nothing(stack: Stack, resource: str) -> None:
 CHANGES = "_op,ten,so_ca\nupsert,Sởi Đống Đa,9\nupsert,Bệnh dại,1\ndelete,Tay chân miệng,\n".encode()
 
 
-def test_a_patch_brings_what_changed_and_makes_the_words_anew(stack: Stack, client: Client, resource: str) -> None:
+def test_a_patch_brings_what_changed_and_makes_the_words_anew(ckan: Stack, client: Client, resource: str) -> None:
     patch = asked(client, resource, CHANGES, PATCH, 2)
     client.call("kho_table_patch", {**patch, "inserted": 1, "updated": 1, "deleted": 1})
-    found = ask(stack, "datastore_search", resource_id=resource, sort="ten")
+    found = ask(ckan, "datastore_search", resource_id=resource, sort="ten")
     assert found["total"] == 3
     assert {row["ten"]: row["so_ca"] for row in found["records"]} == {
         "Sốt xuất huyết": 3, "Sởi Đống Đa": 9, "Bệnh dại": 1,
     }  # fmt: skip
-    assert [row["ten"] for row in ask(stack, "datastore_search", resource_id=resource, q="9")["records"]] == [
+    assert [row["ten"] for row in ask(ckan, "datastore_search", resource_id=resource, q="9")["records"]] == [
         "Sởi Đống Đa"
     ]
     expected = Digest(["ten", "so_ca"])
     expected.add([["Sốt xuất huyết", "Sởi Đống Đa", "Bệnh dại"], [3, 9, 1]])
-    told = ask(stack, "kho_table_state", resource_id=resource)
+    told = ask(ckan, "kho_table_state", resource_id=resource)
     assert (told["digest"], told["version"]["version"]) == (expected.as_dict()["digest"], 2)
 
 
-def test_a_patch_that_does_not_count_up_changes_nothing(stack: Stack, client: Client, resource: str) -> None:
+def test_a_patch_that_does_not_count_up_changes_nothing(ckan: Stack, client: Client, resource: str) -> None:
     client.call(
         "datastore_records_delete", {"resource_id": resource, "force": True, "filters": {"ten": "Tay chân miệng"}}
     )
     patch = asked(client, resource, CHANGES, PATCH, 2)
     with pytest.raises(PortalRefused, match="changed by somebody else"):
         client.call("kho_table_patch", {**patch, "inserted": 1, "updated": 1, "deleted": 1})
-    assert ask(stack, "datastore_search", resource_id=resource, q="benh dai")["total"] == 0
-    assert ask(stack, "kho_table_state", resource_id=resource)["version"]["version"] == 1
+    assert ask(ckan, "datastore_search", resource_id=resource, q="benh dai")["total"] == 0
+    assert ask(ckan, "kho_table_state", resource_id=resource)["version"]["version"] == 1
 
 
 def test_readers_and_downloads_see_one_version_or_the_other(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     """Version n holds 3,000 rows that all say n: an answer with two numbers in it, or with fewer rows, is a mixture."""
     size, versions = 3_000, 12
@@ -330,12 +330,12 @@ def test_readers_and_downloads_see_one_version_or_the_other(
 
     def search() -> None:
         while not over.is_set():
-            found = ask(stack, "datastore_search", resource_id=resource, limit=size)
+            found = ask(ckan, "datastore_search", resource_id=resource, limit=size)
             seen.append((found["total"], len({row["so_ca"] for row in found["records"]}) * len(found["records"])))
 
     def download() -> None:
         while not over.is_set():
-            lines = page(stack, f"/datastore/dump/{resource}").splitlines()[1:]
+            lines = page(ckan, f"/datastore/dump/{resource}").splitlines()[1:]
             seen.append((size, len({line.rpartition(",")[2] for line in lines}) * len(lines)))
 
     with ThreadPoolExecutor() as readers:
@@ -349,12 +349,12 @@ def test_readers_and_downloads_see_one_version_or_the_other(
     assert set(seen) == {(size, size)}
 
 
-def test_the_number_of_rows_is_of_the_version_that_the_rows_are_of(stack: Stack, resource: str) -> None:
+def test_the_number_of_rows_is_of_the_version_that_the_rows_are_of(ckan: Stack, resource: str) -> None:
     """A row comes, as by a patch, when a search has begun and waits for the counts; CKAN would have read its rows."""
-    with ThreadPoolExecutor() as reader, postgres.connect(stack.settings, "datastore") as patch, patch.transaction():
+    with ThreadPoolExecutor() as reader, postgres.connect(ckan.settings, "datastore") as patch, patch.transaction():
         patch.execute("lock table _table_stats in access exclusive mode")
-        search = reader.submit(ask, stack, "datastore_search", resource_id=resource)
-        while not database(stack, "select from pg_locks where relation = '_table_stats'::regclass and not granted"):
+        search = reader.submit(ask, ckan, "datastore_search", resource_id=resource)
+        while not database(ckan, "select from pg_locks where relation = '_table_stats'::regclass and not granted"):
             assert not search.done()
         patch.execute(f"insert into \"{resource}\" (ten, so_ca) values ('Bệnh dại', 7)".encode())
         patch.execute("update _table_stats set stats = '{\"rows\": 4}' where resource_id = %s", [resource])
@@ -362,38 +362,36 @@ def test_the_number_of_rows_is_of_the_version_that_the_rows_are_of(stack: Stack,
     assert found["total"] == len(found["records"])
 
 
-def test_a_filtered_download_has_ckan_s_formats(stack: Stack, resource: str) -> None:
+def test_a_filtered_download_has_ckan_s_formats(ckan: Stack, resource: str) -> None:
     base = f"/datastore/dump/{resource}?filters=" + quote('{"so_ca": 2}')
-    assert page(stack, base).splitlines() == ["_id,ten,so_ca", "2,Tay chân miệng,2"]
-    assert json.loads(page(stack, f"{base}&format=json"))["records"] == [[2, "Tay chân miệng", 2]]
-    assert "<row _id=" in page(stack, f"{base}&format=xml")
+    assert page(ckan, base).splitlines() == ["_id,ten,so_ca", "2,Tay chân miệng,2"]
+    assert json.loads(page(ckan, f"{base}&format=json"))["records"] == [[2, "Tay chân miệng", 2]]
+    assert "<row _id=" in page(ckan, f"{base}&format=xml")
 
 
 def test_many_rows_are_built_by_the_worker_which_may_be_killed(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
+    ckan: Stack, client: Client, resource: str, tmp_path: Path
 ) -> None:
     many = table(tmp_path, [(f"dòng {row}", row) for row in range(60_000)], 2)
     with ThreadPoolExecutor() as other:
         loading = other.submit(whole.load, client, resource, many, held(tmp_path, 1))
         while not loading.done() and not database(
-            stack, "select 1 from pg_locks where locktype = 'advisory' and (classid::bigint << 32 | objid::bigint)"
+            ckan, "select 1 from pg_locks where locktype = 'advisory' and (classid::bigint << 32 | objid::bigint)"
             " = hashtextextended(%s, 0)", resource,
         ):  # fmt: skip
             pass
-        database(stack, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kho tables'")
+        database(ckan, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'kho tables'")
         loading.exception(timeout=120)
-    whole.load(client, resource, many, held(tmp_path, _version(stack, resource)))
-    assert ask(stack, "datastore_search", resource_id=resource, limit=1)["total"] == 60_000
-    assert left(stack, resource) == []
+    whole.load(client, resource, many, held(tmp_path, _version(ckan, resource)))
+    assert ask(ckan, "datastore_search", resource_id=resource, limit=1)["total"] == 60_000
+    assert left(ckan, resource) == []
 
 
-def _version(stack: Stack, resource: str) -> int:
-    return int(ask(stack, "kho_table_versions")[resource]["version"]["version"])
+def _version(ckan: Stack, resource: str) -> int:
+    return int(ask(ckan, "kho_table_versions")[resource]["version"]["version"])
 
 
-def test_columns_may_change_from_version_to_version(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
-) -> None:
+def test_columns_may_change_from_version_to_version(ckan: Stack, client: Client, resource: str, tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
     pq.write_table(pa.table({"ten": ["x"], "ty_le": [0.5]}), path)
     columns = (Column("ten", "text", {}), Column("ty_le", "float8", {"label": "Tỷ lệ"}))
@@ -403,23 +401,21 @@ def test_columns_may_change_from_version_to_version(
         table(tmp_path, ROWS, 2), columns=columns, form=form_of(columns), path=path, content=content.as_dict()
     )
     whole.load(client, resource, other, held(tmp_path, 1))
-    fields = [field["id"] for field in ask(stack, "datastore_info", id=resource)["fields"]]
+    fields = [field["id"] for field in ask(ckan, "datastore_info", id=resource)["fields"]]
     assert fields == ["ten", "ty_le"]
-    assert ask(stack, "kho_table_versions")[resource]["form"] == form_of(columns)
+    assert ask(ckan, "kho_table_versions")[resource]["form"] == form_of(columns)
 
 
-def test_a_swap_that_cannot_be_proven_does_not_stay(
-    stack: Stack, client: Client, resource: str, tmp_path: Path
-) -> None:
-    before = catalogue(stack, resource)
+def test_a_swap_that_cannot_be_proven_does_not_stay(ckan: Stack, client: Client, resource: str, tmp_path: Path) -> None:
+    before = catalogue(ckan, resource)
     wrong = replace(table(tmp_path, ROWS[:1], 2), content={"rows": 1, "digest": "1", "nulls": {"ten": 0, "so_ca": 0}})
     with pytest.raises(whole.NotProven, match="digest"):
         whole.load(client, resource, wrong, held(tmp_path, 1))
-    assert ask(stack, "datastore_search", resource_id=resource)["total"] == 3
-    assert ask(stack, "kho_table_state", resource_id=resource)["version"]["version"] == 1
-    assert catalogue(stack, resource) == before
+    assert ask(ckan, "datastore_search", resource_id=resource)["total"] == 3
+    assert ask(ckan, "kho_table_state", resource_id=resource)["version"]["version"] == 1
+    assert catalogue(ckan, resource) == before
     whole.load(client, resource, table(tmp_path, ROWS[:2], 2), held(tmp_path, 1))
-    assert catalogue(stack, resource) == before
+    assert catalogue(ckan, resource) == before
 
 
 def patched(folder: Path, rows: list[tuple[str, int]]) -> Table:
@@ -432,16 +428,16 @@ def patched(folder: Path, rows: list[tuple[str, int]]) -> Table:
 
 
 def test_few_changes_go_as_a_patch_and_what_was_edited_by_hand_is_built_anew(
-    stack: Stack, client: Client, tmp_path: Path
+    ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
     rows = [(f"dòng {number}", number) for number in range(20)]
     publish(client, state(dataset(NAME, tmp_path, rows)))
-    resource = ask(stack, "package_show", id=NAME)["resources"][0]["id"]
+    resource = ask(ckan, "package_show", id=NAME)["resources"][0]["id"]
     there = table(tmp_path, rows, 1)
     newer = patched(tmp_path, [("dòng 0", 100), *rows[1:]])
     assert whole.load(client, resource, newer, there) == "1 rows changed"
-    assert ask(stack, "datastore_search", resource_id=resource, q="100")["records"][0]["ten"] == "dòng 0"
+    assert ask(ckan, "datastore_search", resource_id=resource, q="100")["records"][0]["ten"] == "dòng 0"
     edit = {"resource_id": resource, "force": True, "method": "upsert", "records": [{"ten": "dòng 7", "so_ca": 70}]}
     client.call("datastore_upsert", edit)
     assert whole.load(client, resource, newer, newer) == "20 rows"
-    assert ask(stack, "datastore_search", resource_id=resource, filters={"ten": "dòng 7"})["records"][0]["so_ca"] == 7
+    assert ask(ckan, "datastore_search", resource_id=resource, filters={"ten": "dòng 7"})["records"][0]["so_ca"] == 7
