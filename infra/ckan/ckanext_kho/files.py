@@ -133,7 +133,7 @@ def shown_to_reader(dataset: str) -> dict[str, Any]:
 
 
 def _kept(dataset: str) -> Any:
-    """The dataset as CKAN's database has it, for whoever may read it. To be shown in full it would take 20 ms more."""
+    """The dataset as CKAN's database has it, for whoever may read it. To be shown in full it takes far longer."""
     kept = model.Package.get(dataset)
     try:
         allowed = kept and toolkit.check_access("package_show", {}, {"id": kept.id})
