@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from infra import install, supervise
+from infra.processes import port_holder
 from infra.services.registry import services
 from infra.settings import Settings
 from quality.refusal import Refusal
@@ -61,7 +62,7 @@ def _ports(settings: Settings) -> Iterator[str]:
     for state in supervise.states(settings):
         if state.state != supervise.RUNNING:
             for port in services(settings)[state.name].ports:
-                if holder := supervise.port_holder(settings.ports[port]):
+                if holder := port_holder(settings.ports[port]):
                     number = settings.ports[port]
                     yield f"port {number} ({port}) is held by {holder}: stop it, or set KHO_PORT_{port.upper()}"
 

@@ -15,14 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from infra.services import Service, end_remains
+from infra.processes import end_strays, memory, port_holder
+from infra.services import Service
 from infra.services.registry import SERVICES, services
 from infra.settings import ROOT, Settings
 from quality.refusal import Refusal
@@ -94,7 +94,7 @@ def down(settings: Settings) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while _pid(settings) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-    _end_strays(settings)
+    end_strays(settings)
 
 
 def states(settings: Settings) -> list[State]:
@@ -102,7 +102,7 @@ def states(settings: Settings) -> list[State]:
     if not _pid(settings):
         return [State(name, "STOPPED", 0, 0) for name in services(settings)]
     rows = sorted(_rows(settings).items())
-    return [State(name, row["statename"], row["pid"], _memory(row["pid"])) for name, row in rows]
+    return [State(name, row["statename"], row["pid"], memory(row["pid"])) for name, row in rows]
 
 
 def ages(settings: Settings) -> dict[str, float]:
@@ -116,17 +116,6 @@ def restart(settings: Settings, name: str) -> None:
     with _connection(settings) as supervisor:
         _stop(supervisor, [name])
         _ask_to_start(supervisor, name)
-
-
-def port_holder(port: int) -> str | None:
-    """Who listens on a loopback port: a pid and a command, or that it cannot be seen; None when nobody does."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-            if connection.pid is None:
-                return "a process of another user"
-            with _gone_is_fine():
-                return f"process {connection.pid} ({' '.join(psutil.Process(connection.pid).cmdline())[:120]})"
-    return None
 
 
 def _refuse_busy_ports(settings: Settings, services: list[Service]) -> None:
@@ -233,7 +222,7 @@ def _supervisor(settings: Settings) -> Iterator[Any]:
     is_running = _pid(settings) is not None
     (settings.run / "supervisord.conf").write_text(_configuration(settings), encoding="utf-8")
     if not is_running:
-        _end_strays(settings)
+        end_strays(settings)
         (settings.run / "supervisor.sock").unlink(missing_ok=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "KHO_HOME": str(settings.home)}
         environment |= {"KHO_TOOLS": str(settings.tools)}
@@ -304,51 +293,3 @@ def _pid(settings: Settings) -> int | None:
         return process.pid if ours and process.environ().get("KHO_HOME") == str(settings.home) else None
     except (OSError, ValueError, psutil.Error):
         return None
-
-
-def _end_strays(settings: Settings) -> None:
-    """End processes of our services that no supervisor watches any more: asked first, then killed."""
-    for name in SERVICES:
-        end_remains(settings, name)
-    deadline = time.monotonic() + STOP_SECONDS
-    while (strays := _strays(settings)) and time.monotonic() < deadline:  # a task may just have started a step
-        for process in strays:
-            with _gone_is_fine():
-                process.terminate()
-        for process in psutil.wait_procs(strays, timeout=10)[1]:
-            with _gone_is_fine():
-                process.kill()
-
-
-def _strays(settings: Settings) -> list[psutil.Process]:
-    """All that our services have started and that still runs.
-
-    Known by the environment, or where Airflow's title of a task has overwritten that, by working in Airflow's folder:
-    a task leads a process group of its own, so `end_remains` does not meet it.
-    """
-    strays = []
-    for process in psutil.process_iter():
-        with _gone_is_fine():
-            environment = process.environ()
-            is_service = environment.get("KHO_HOME") == str(settings.home) and "KHO_SERVICE" in environment
-            is_task = " ".join(process.cmdline()).startswith("airflow ")
-            if is_service or (is_task and Path(process.cwd()).is_relative_to(settings.home)):
-                strays.append(process)
-    return strays
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except (psutil.Error, OSError):
-        return
-
-
-def _memory(pid: int) -> int:
-    total = 0
-    with _gone_is_fine():
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            with _gone_is_fine():
-                total += process.memory_full_info().pss
-    return total
