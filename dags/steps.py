@@ -25,11 +25,12 @@ from airflow.sdk import (
     Param,
     TriggerRule,
 )
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 ROOT = Path(__file__).resolve().parents[1]
 TAIL_LINES = 200  # of a command's output: a refusal is shorter
 REFUSED = "kho: "  # how it begins
+LASTING = "refused: "  # and how one goes on that stays so until somebody has acted, such as that of a bad delivery
 PATIENCE = timedelta(minutes=30)  # of the city, with departments that deliver
 NOT_YET = 3  # exit code of a command that has nothing to do before others have done their part
 
@@ -64,7 +65,7 @@ class Kho(BaseOperator):
 
     The address is read when the command starts: it is no template, so Airflow neither shows nor stores it. Each of
     `words` stays one argument whatever a form puts into it; empty ones are left out. The task fails with the command's
-    own words, which an alert then carries.
+    own words, which an alert then carries; where they say that trying again is of no use, at once.
     """
 
     template_fields: Sequence[str] = ("words",)
@@ -91,7 +92,8 @@ class Kho(BaseOperator):
             raise AirflowSkipException(tail[-1].strip() if tail else "")
         if code:
             _, refused, words = "".join(tail).rpartition(REFUSED)
-            raise AirflowException(words.strip() if refused else f"kho {' '.join(self.words)} ended with {code}")
+            failed = AirflowFailException if words.startswith(LASTING) else AirflowException
+            raise failed(words.strip() if refused else f"kho {' '.join(self.words)} ended with {code}")
 
     def on_kill(self) -> None:
         """Airflow ends the task."""

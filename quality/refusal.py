@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass
@@ -17,6 +18,8 @@ class Refusal(Exception):
     expected: str = ""
     found: str = ""
     remedy: str = ""
+    # Whether it stays so until somebody has acted: to try again is of no use, as it is when a service is down.
+    lasts: ClassVar[bool] = False
 
     def __str__(self) -> str:
         """Several lines: the fact first, then what is known of it, each under its own name."""
@@ -29,6 +32,7 @@ class NotYet(Refusal):
 
 
 NOT_YET = 3
+LASTING = "refused: "  # how a refusal that lasts begins: Airflow tries nothing again that does
 
 
 def run(main: Callable[[], None]) -> int:
@@ -39,7 +43,7 @@ def run(main: Callable[[], None]) -> int:
         print(f"kho: not yet: {waiting}", file=sys.stderr)
         return NOT_YET
     except Refusal as refusal:
-        print(f"kho: {refusal}", file=sys.stderr)
+        print(f"kho: {LASTING if refusal.lasts else ''}{refusal}", file=sys.stderr)
     except KeyboardInterrupt:
         print("kho: stopped by you; what was finished stays, the rest is done by the next run", file=sys.stderr)
     except Exception as error:  # the last line of defence: a user gets a sentence, a developer the traceback

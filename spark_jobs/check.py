@@ -40,6 +40,8 @@ AT_ONCE = 2  # tables: a small one is mostly waiting for the engine to plan, whi
 class GateFailed(Refusal):
     """A table breaks a critical rule of its contract."""
 
+    lasts = True
+
 
 class NothingToCheck(Refusal):
     """A table that should be checked is not there."""

@@ -60,6 +60,11 @@ class Several(Refusal):
         told = dict.fromkeys(str(refusal) for refusal in refusals)  # one department may refuse all of its tables alike
         super().__init__("\n".join([f"{len(refusals)} refusals", *told]))
 
+    @property
+    def lasts(self) -> bool:  # type: ignore[override]
+        """Whether all of them do."""
+        return all(refusal.lasts for refusal in self.refusals)
+
 
 def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> None:
     """Do the work for every item; a refusal of one does not keep the others from theirs. All refusals at the end.

@@ -60,6 +60,8 @@ class Tally:
 class ExtractMismatch(Refusal):
     """A file that is not what its contract promises."""
 
+    lasts = True
+
 
 Layout = Callable[[Path, Contract, str, Tally], Iterator[Batch]]
 

@@ -212,6 +212,52 @@ def test_the_city_waits_while_a_department_delivers_but_not_for_ever(in_airflow:
     ]
 
 
+ENDS = """
+import json, pathlib
+import steps
+steps.ROOT = pathlib.Path(given)
+try:
+    steps.step("ingest").execute({})
+except Exception as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+"""
+REFUSES = """
+import sys
+sys.path.insert(0, {root!r})
+from quality.refusal import Refusal, run
+from spark_jobs.environment import Several
+from spark_jobs.layouts import ExtractMismatch
+def main():
+    raise {refusal}
+sys.exit(run(main))
+"""
+
+
+@pytest.mark.parametrize(
+    ("refusal", "ends"),
+    [
+        ("ExtractMismatch('no workbook')", ["AirflowFailException", "refused: no workbook"]),
+        ("Refusal('no answer')", ["AirflowException", "no answer"]),
+        (
+            "Several([ExtractMismatch('no workbook'), ExtractMismatch('no sheet')])",
+            ["AirflowFailException", "refused: 2 refusals\nno workbook\nno sheet"],
+        ),
+        (
+            "Several([ExtractMismatch('no workbook'), Refusal('no answer')])",
+            ["AirflowException", "2 refusals\nno workbook\nno answer"],
+        ),
+    ],
+)
+def test_airflow_tries_again_what_may_get_better_and_no_bad_delivery(
+    refusal: str, ends: list[str], in_airflow: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "refuses.py").write_text(REFUSES.format(root=str(ROOT), refusal=refusal))
+    kho = tmp_path / "kho"
+    kho.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{tmp_path}/refuses.py'\n")
+    kho.chmod(0o700)
+    assert in_airflow(ENDS, str(tmp_path)) == ends
+
+
 def test_the_triggerer_finds_what_a_missed_deadline_calls() -> None:
     environment = TRIGGERER.command(read_settings()).environment
     assert str(ROOT / "dags") in environment.get("PYTHONPATH", "").split(os.pathsep)
