@@ -8,6 +8,7 @@ work at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from spark_jobs.connectors import variable
 from tests.stack import Stack
 
 PORT_BASE = int(os.environ.get("KHO_TEST_PORT_BASE", "27000"))
-GIVE_WAY = 5  # to the tests of the whole stack, which take longest
+GIVE_WAY = 5  # to the tests with an engine, which take longest
 YEARBOOKS = ROOT / "infra" / "departments" / "health" / "yearbooks"
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start with them.
@@ -32,6 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.hookimpl(tryfirst=True)  # before the distribution looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one installation run in one process, one after another; meanwhile all others run in the third."""
+    items.sort(key=lambda item: item.get_closest_marker("disruptive") is not None)
     for item in items:
         for shared in ("stack", "engine", "ckan"):
             if shared in getattr(item, "fixturenames", ()):
@@ -56,7 +58,6 @@ def published(stack: Stack) -> Stack:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Stack]:
     """The engine alone; of the departments' deliveries, only the yearbooks can be reached."""
-    os.nice(GIVE_WAY)
     with _installation("chỉ có máy", PORT_BASE + 100, **{variable("health", "folder"): str(YEARBOOKS)}) as engine:
         engine.kho("up", "engine")
         yield engine
@@ -65,10 +66,18 @@ def engine() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def ckan() -> Iterator[Stack]:
     """The portal alone, with nothing published; some tests kill its services."""
-    os.nice(GIVE_WAY)
     with _installation("chỉ có cổng", PORT_BASE + 200) as portal:
         portal.kho("up", "portal-jobs")
+        _give_way(portal)
         yield portal
+
+
+def _give_way(installation: Stack) -> None:
+    """Be nice, and what this process starts with it. Linux may weigh whole sessions: services have one of their own."""
+    os.nice(GIVE_WAY)
+    for process in installation.processes():
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(GIVE_WAY), encoding="ascii")
 
 
 @contextmanager

@@ -118,6 +118,7 @@ def test_a_bad_correction_is_refused_and_every_layer_keeps_what_it_had(published
     assert versions(published)["city.disease_cases"] == before["city.disease_cases"]
 
 
+@pytest.mark.disruptive
 def test_down_in_the_middle_of_a_run_leaves_no_process(published: Stack) -> None:
     """The last of the stack's tests, for it leaves nothing running."""
     api = Airflow(published.settings)

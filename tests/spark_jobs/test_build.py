@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from quality.contract import Column, Contract, Text
 from spark_jobs.build import PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files
 from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
-from tests.spark_jobs.projects import build, part_of_project
+from tests.spark_jobs.projects import build, part_of_project, start_build
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -243,15 +241,18 @@ def test_a_test_that_fails_shows_the_rows_it_found(bad_raw: Stack) -> None:
     assert before == after, "a build that failed must not count as done"
 
 
-def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: Stack) -> None:
-    shutil.rmtree(built.settings.lake / "marks" / "build")
-    killed = subprocess.Popen([sys.executable, "-m", "spark_jobs.build"], env=built.env)
-    assert eventually(psutil.Process(killed.pid).children)
-    (dbt,) = psutil.Process(killed.pid).children()
-    with pytest.raises(psutil.TimeoutExpired):
-        dbt.wait(8)  # by then it makes tables
-    killed.kill()
-    killed.wait()
+def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: Stack, project: Path) -> None:
+    def made() -> int | None:
+        return version(built.env["KHO_WAREHOUSE"], "reference.wards")
+
+    before = made()
+    with start_build(built, project) as killed:  # all of it is due: its tests are others than those of the project
+        assert eventually(psutil.Process(killed.pid).children)
+        (dbt,) = psutil.Process(killed.pid).children()
+        assert eventually(lambda: made() != before)
+        assert dbt.is_running()
+        killed.kill()
     assert eventually(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
-    assert not (built.settings.lake / "marks" / "build").exists()
-    assert f"{TABLES} of {TABLES} tables" in built.kho("build").stdout
+    finished = build(built, project)
+    assert finished.returncode == 0, finished.stderr
+    assert re.search(r"build: (\d+) of \1 tables", finished.stdout)
