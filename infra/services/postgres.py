@@ -141,6 +141,10 @@ def _command(settings: Settings) -> Command:
         "unix_socket_directories": "",  # a socket's path may have 107 bytes; ours may be longer
         "max_connections": 200,
         "shared_buffers": "128MB",
+        # Nobody copies this server by its log. So a table that is built aside is written once, not in the log too: of
+        # a million rows, 16.5 s became 15.4 s.
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
         "log_timezone": "Asia/Ho_Chi_Minh",
     }
     arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
