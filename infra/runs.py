@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from infra.services import airflow
 from infra.settings import Settings
@@ -17,6 +19,15 @@ from quality.refusal import Refusal
 
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 30
+# Who follows a run asks every second for minutes: one answer that Airflow fails to give at full load is no failed run.
+PATIENCE = Retry(
+    5,
+    connect=0,
+    backoff_factor=0.5,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+)
 LOG_LINES = 15
 T = TypeVar("T")
 DONE = {"success", "failed"}
@@ -40,6 +51,8 @@ class Airflow:
     def __init__(self, settings: Settings) -> None:
         """Log in. Raises Refusal when Airflow does not answer."""
         self._url = airflow.url(settings)
+        self._session = requests.Session()
+        self._session.mount(self._url, HTTPAdapter(max_retries=PATIENCE))
         credentials = {"username": airflow.ADMIN, "password": settings.secret("airflow-admin")}
         token = self._ask("POST", "/auth/token", json=credentials)["access_token"]
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -115,7 +128,9 @@ class Airflow:
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             headers = {**(self._headers or {}), "Accept": "application/json"}
-            answer = requests.request(method, self._url + path, headers=headers, timeout=ANSWER_SECONDS, **arguments)
+            answer = self._session.request(
+                method, self._url + path, headers=headers, timeout=ANSWER_SECONDS, **arguments
+            )
             answer.raise_for_status()
         except requests.RequestException as error:
             raise Refusal(
