@@ -185,7 +185,7 @@ class Trial:
     def kill(self, point: Point) -> Told:
         """Publish, kill, mend, and judge what was seen."""
         if "jobs" in point.kind + point.victim:
-            _until(lambda: SERVICES["portal-jobs"].ready(self.stack.settings) is None)
+            until(lambda: SERVICES["portal-jobs"].ready(self.stack.settings) is None)
         run = Run(self.stack, self._next(point.kind), lambda asked: len(asked) - 1 == point.question)
         seconds = [taken for _, taken in self.questions[point.kind]]
         if point.question is None:
@@ -299,10 +299,10 @@ def _killing(settings: Settings, victim: str, process: BaseProcess, rng: random.
     elif victim == "postgres":
         with postgres.connect(settings) as witness:
             yield _kill(lambda: _backend(witness, rng))[0]
-            _until(lambda: _is_lost(witness))  # the server ends all connections, for its memory may be spoilt
-        _until(lambda: SERVICES["postgres"].ready(settings) is None)
+            until(lambda: _is_lost(witness))  # the server ends all connections, for its memory may be spoilt
+        until(lambda: SERVICES["postgres"].ready(settings) is None)
     else:
-        service = psutil.Process(int((settings.run / f"{victim}.started").read_text()))
+        service = process_of(settings, victim)
 
         def choose() -> tuple[str, psutil.Process]:
             below = service.children(recursive=True)
@@ -312,7 +312,7 @@ def _killing(settings: Settings, victim: str, process: BaseProcess, rng: random.
         who, chosen = _kill(choose)
         yield who
         if victim == "portal":
-            _until(lambda: len(service.children()) >= _WORKERS and chosen not in service.children())
+            until(lambda: len(service.children()) >= _WORKERS and chosen not in service.children())
 
 
 def _kill(choose: Callable[[], tuple[str, psutil.Process]]) -> tuple[str, psutil.Process]:
@@ -353,7 +353,13 @@ def _is_lost(connection: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def process_of(settings: Settings, service: str) -> psutil.Process:
+    """That of a service, which has started the others."""
+    return psutil.Process(int((settings.run / f"{service}.started").read_text()))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it, not for ever."""
     deadline = time.monotonic() + _PATIENCE_S
     while not is_so():
         if time.monotonic() > deadline:

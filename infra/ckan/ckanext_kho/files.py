@@ -27,7 +27,7 @@ from flask import Blueprint, abort, jsonify, request, send_file
 from ckanext_kho.hashed import Hashed
 from ckanext_kho.tables import fence
 from ckanext_kho.tables.actions import answer_refusals
-from ckanext_kho.tables.database import glance, reader
+from ckanext_kho.tables.database import glance, let_go, reader
 from ckanext_kho.tables.form import Unfit, Version
 from ckanext_kho.tables.history import Published, published
 
@@ -50,6 +50,7 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
     sha256 = str(request.args["sha256"])
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
+        let_go()
         _receive(request.stream, place, sha256)
     elif _sha256_of(place) != sha256:
         raise Unfit(f"version {number} has another {name} already, and what was published stays as it is")

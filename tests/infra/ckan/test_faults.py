@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +15,12 @@ import pytest
 from infra.services.registry import SERVICES
 from portal_sync.apply import NotApplied, apply
 from portal_sync.client import Client
+from tests.kills import process_of, until
 from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
 from tests.stack import Stack
 
 NAME = "thu-su-co"
 OLD, NEW = [("TP. Hồ Chí Minh", 1)], [("TP. Hồ Chí Minh", 2), ("Bình Dương", 3)]
-BACK_SECONDS = 120
 
 pytestmark = pytest.mark.disruptive
 
@@ -37,7 +36,7 @@ def test_while_solr_is_down_nothing_new_is_half_shown_and_the_next_run_finishes_
 ) -> None:
     wanted = state(dataset(NAME, tmp_path, OLD))
     changes, found = changes_for(client, wanted)
-    _kill(ckan, "solr", signal.SIGKILL)
+    process_of(ckan.settings, "solr").kill()
     with pytest.raises(NotApplied, match=f"dataset {NAME}"):
         apply(client, changes, wanted, found, print)
     assert "`kho status` shows whether one of its services is down" in capsys.readouterr().err
@@ -76,7 +75,7 @@ def test_a_database_that_is_restarted_during_the_copy_keeps_the_version_before(
     publish(client, state(dataset(NAME, tmp_path, OLD)))
 
     def restart() -> None:
-        _kill(ckan, "postgres", signal.SIGINT)  # a fast shutdown; it is started again
+        process_of(ckan.settings, "postgres").send_signal(signal.SIGINT)  # a fast shutdown; it is started again
         _await(ckan, "postgres")
 
     wanted = state(dataset(NAME, tmp_path, NEW, version=2))
@@ -94,7 +93,7 @@ def test_where_the_portals_disk_is_full_the_version_before_stays(
     publish(client, state(dataset(NAME, tmp_path, OLD)))
     wanted = state(dataset(NAME, tmp_path, NEW, version=2))
     with (
-        _no_file_larger_than(10, _service(ckan, "portal").children()),
+        _no_file_larger_than(10, process_of(ckan.settings, "portal").children()),
         pytest.raises(NotApplied, match=f"dataset {NAME}"),
     ):
         publish(client, wanted)
@@ -114,20 +113,9 @@ def _shown(ckan: Stack) -> list[tuple[str, int]]:
     return rows
 
 
-def _service(ckan: Stack, name: str) -> psutil.Process:
-    return psutil.Process(int((ckan.settings.run / f"{name}.started").read_text()))
-
-
-def _kill(ckan: Stack, name: str, with_signal: signal.Signals) -> None:
-    os.kill(_service(ckan, name).pid, with_signal)
-
-
-def _await(ckan: Stack, name: str) -> None:
-    """Until the service, started again, answers."""
-    deadline = time.monotonic() + BACK_SECONDS
-    while (answer := SERVICES[name].ready(ckan.settings)) is not None:
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.2)
+def _await(ckan: Stack, service: str) -> None:
+    """Until it, started again, answers."""
+    until(lambda: SERVICES[service].ready(ckan.settings) is None)
 
 
 @contextmanager

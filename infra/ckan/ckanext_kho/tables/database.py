@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+from ckan import model
 from ckan.plugins import toolkit
 from ckanext.datastore.backend.postgres import get_read_engine
 from psycopg2 import sql
@@ -21,9 +22,15 @@ class Busy(Exception):
     """Another load of the same table is at work."""
 
 
+def let_go() -> None:
+    """Give CKAN's own connection back before what takes long: a database restarted meanwhile would fail the answer."""
+    model.Session.rollback()
+
+
 @contextmanager
 def writer(resource: str) -> Iterator[Connection]:
     """A connection in autocommit, as the tables' owner, that alone may load `resource`. Raises Busy."""
+    let_go()
     opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
     try:
         opened.autocommit = True
