@@ -45,13 +45,11 @@ class Half(Exception):
 class Readers:
     """They ask for the first rows and their number, for the whole table, and for the file.
 
-    `pause`: of each between two questions, in seconds. `known`: versions, by what they look like. `allowed`: those that
-    may be seen now.
+    `known`: versions, by what they look like. `allowed`: those that may be seen now.
     """
 
     url: str
     name: str
-    pause: float = 0.01
     known: dict[int, int] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset({ABSENT})
     answers: list[Answer] = field(default_factory=list)
@@ -67,7 +65,7 @@ class Readers:
         over = threading.Event()
 
         def read(asked: str, ask: Callable[[], int | None]) -> None:
-            while not over.wait(self.pause):
+            while not over.wait(0.01):
                 self._note(asked, ask)
 
         ways = {"search": self._search, "dump": self._dump, "download": self._download}

@@ -33,14 +33,12 @@ def part_of_project(to: Path, files: Collection[str]) -> Path:
     return Path(shutil.copytree(PROJECT, to, ignore=others))
 
 
-def start_build(engine: Stack, project: Path) -> subprocess.Popen[str]:
-    """Begin `kho build` of another project and return while it runs."""
-    command = [sys.executable, "-c", RUN_OTHER_PROJECT, str(project)]
-    return subprocess.Popen(command, env=engine.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def command_of_build(project: Path) -> list[str]:
+    """`kho build` of another project, as a command."""
+    return [sys.executable, "-c", RUN_OTHER_PROJECT, str(project)]
 
 
 def build(engine: Stack, project: Path) -> subprocess.CompletedProcess[str]:
     """`kho build` of another project."""
-    with start_build(engine, project) as running:
-        printed, said = running.communicate(timeout=300)
-    return subprocess.CompletedProcess(running.args, running.returncode, printed, said)
+    command = command_of_build(project)
+    return subprocess.run(command, env=engine.env, capture_output=True, text=True, check=False, timeout=300)

@@ -12,11 +12,10 @@ from tests.readers import Readers
 from tests.stack import Stack
 
 POINTS, SEED = 24, 1
-PAUSE = 0.25  # of a reader, in seconds: to ask without end is the benchmark's
 
 
 def test_no_kill_shows_a_reader_half_a_version_and_two_runs_mend_what_it_left(ckan: Stack, tmp_path: Path) -> None:
-    readers = Readers(ckan.settings.portal_url, NAME, PAUSE)
+    readers = Readers(ckan.settings.portal_url, NAME)
     trial = Trial(ckan, tmp_path, random.Random(SEED), readers)  # noqa: S311 - drawn anew, they must be the same
     with publishing(ckan, NAME), readers.reading():
         assert trial.undisturbed() == []
