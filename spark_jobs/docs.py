@@ -24,6 +24,7 @@ from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.session import connect, version
 
+STAGING = "staging"
 PARTS = ("manifest.json", "catalog.json")
 PLACES = {"root_path", "build_path", "compiled_path"}  # of a node: whole paths, for dbt writes outside of its project
 A_DAY = 86_400
@@ -41,12 +42,21 @@ def main() -> None:
     door, artefacts = {name: setting(name) for name in DOOR}, home / "dbt" / "docs"
     refuse_stale_models(contracts)
     with one_at_a_time(environment.lake, "docs", "page"):
-        with connect(environment.engine, environment.warehouse):
-            pass  # a catalogue that was lost is back
+        if views := forgotten(contracts, environment):
+            _run(["run", "--select", *views], artefacts, door)
         page = write_page(home / "docs" / "index.html", artefacts, door)
         print(f"docs: {page}")
         due = delivered(contracts, environment)
         print("\n".join(told(freshness(due, artefacts, door) if due else [])))
+
+
+def forgotten(contracts: Mapping[str, Contract], environment: Environment) -> list[str]:
+    """The views of delivered tables that are not there: an engine that was started anew has none."""
+    raw = [table for table in contracts if version(environment.warehouse, f"raw_{table}") is not None]
+    views = {f"stg_{table.replace('.', '__')}" for table in raw}
+    with connect(environment.engine) as spark:
+        known = spark.catalog.listTables(STAGING) if spark.catalog.databaseExists(STAGING) else []
+    return sorted(views - {table.name for table in known})
 
 
 def write_page(page: Path, artefacts: Path, door: Mapping[str, str]) -> Path:

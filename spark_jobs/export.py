@@ -63,7 +63,7 @@ def _export(contract: Contract, environment: Environment) -> None:
             print(f"export {contract.table}: version {newest} stands already")
             return
         verdict = require_passed(environment.lake, "open", contract, newest)
-        with connect(environment.engine, environment.warehouse) as spark, whole_folder(target) as folder:
+        with connect(environment.engine) as spark, whole_folder(target) as folder:
             manifest = write_export(spark, environment.warehouse, contract, newest, folder)
             manifest["changes"] = tell_changes(spark, environment.warehouse, manifest, folder)
             manifest["check"] = _summary(verdict)

@@ -126,7 +126,7 @@ def _promote(contract: Contract, environment: Environment, allowed: int | None) 
         shown = [name for name, column in contract.columns.items() if column.pii == "none"]
         limit = Limit(contract.removed_at_most_pct, contract.path.name, shown, allowed)
         is_personal = len(shown) < len(contract.columns)
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine) as spark:
             job = Merge(draft, state.draft, city, columns, contract.key, said, limit=limit, personal=is_personal)
             changes = merge(spark, environment.warehouse, job)
         after = version(environment.warehouse, city)

@@ -64,7 +64,7 @@ def _protect(contract: Contract, environment: Environment) -> None:
         from spark_jobs.merge import Merge, made_from, merge  # noqa: PLC0415
 
         said = made_from(environment.warehouse, city, newest) | {"city": newest}
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine) as spark:
             job = Merge(city, newest, opened, columns, contract.key, said, replace=True)
             changes = merge(spark, environment.warehouse, job)
         after = version(environment.warehouse, opened)

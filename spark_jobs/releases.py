@@ -102,7 +102,7 @@ def make_release(versions: Mapping[str, int], environment: Environment) -> None:
         known = releases(warehouse)
         if not known or known[0].versions != versions:
             name = next_name([release.name for release in known], datetime.now(HERE).date())
-            with connect(environment.engine, warehouse) as spark:
+            with connect(environment.engine) as spark:
                 _write(spark, warehouse, name, versions, known[0] if known else None)
             print(f"release {name}: {len(versions)} tables; {changed(versions, known[0].versions if known else {})}")
         write_mark(lake, "release", RELEASES, Mark(inputs, version(warehouse, RELEASES)))

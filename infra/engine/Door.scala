@@ -5,7 +5,7 @@ import java.util.{HashMap => JHashMap, List => JList, Map => JMap}
 
 import scala.jdk.CollectionConverters._
 
-import kho.Accounts
+import kho.{Accounts, Warehouse}
 import org.apache.hive.service.Service
 import org.apache.hive.service.auth.TSetIpAddressProcessor
 import org.apache.hive.service.cli.{CLIService, HiveSQLException}
@@ -24,7 +24,9 @@ object Door {
     SparkSQLEnv.init()
     ShutdownHookManager.addShutdownHook(() => SparkSQLEnv.stop())
     val session = SparkSQLEnv.sparkSession
+    Warehouse.know(session)
     val context = session.sparkContext
+    // With an empty catalogue of Hive's own, in memory: a session that closes looks into it, and into nothing else.
     val conf = HiveUtils.newClientForExecution(context.conf, session.sessionState.newHadoopConf()).conf
     val server = new HiveThriftServer2(session)
     val store = context.statusStore.store.asInstanceOf[ElementTrackingStore]

@@ -9,8 +9,8 @@ import org.apache.hive.service.rpc.thrift.{TOpenSessionReq, TOpenSessionResp, TP
 /**
  * A door whose sessions run as whoever they serve, but for the steps': those run as the engine itself, which they are.
  *
- * To Hive's catalogue each session that runs as somebody is somebody else: every thread that had served another one
- * made its way there anew, a tenth of a second of processor time for most of the steps' statements.
+ * Hadoop and Hive keep much by user, and a session that runs as somebody begins with none of it: the steps' statements
+ * of a hundred drafts and tests then took the engine 172 s of processor time instead of 154 s.
  */
 abstract class Sessions(cli: CLIService) extends ThriftBinaryCLIService(cli) {
   override def getSessionHandle(request: TOpenSessionReq, response: TOpenSessionResp): SessionHandle =

@@ -101,7 +101,7 @@ def rejections_of(contract: Contract, environment: Environment, extract: Extract
         for table in (raw.rejected_of(contract), raw.table_of(contract))
     )
     if judged and judged.extract == extract.sha256:
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine) as spark:
             return _rows(spark, contract, extract, judged, is_whole=accepted != judged)
     if accepted and accepted.extract == extract.sha256:
         return None

@@ -56,7 +56,7 @@ def changed(engine: Stack) -> str:
     schema = f"test_{uuid4().hex[:8]}"
     name = f"{schema}.changed"
     warehouse = engine.env["KHO_WAREHOUSE"]
-    with connect(engine.env["KHO_ENGINE"], warehouse) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         for statement in (
             f"create schema {schema}",
             f"create table {name} (id int, name string) using delta {KEPT}",
@@ -71,7 +71,7 @@ def changed(engine: Stack) -> str:
 
 def truth(engine: Stack, question: str) -> Figures:
     """The one row that the engine answers."""
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         (row,) = spark.sql(question).collect()
         return list(row)
 

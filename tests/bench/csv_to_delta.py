@@ -70,7 +70,7 @@ def main() -> None:
     fetch(CONTRACT, environment.lake)
     ours, plain = [], []
     try:
-        with connect(environment.engine, environment.warehouse) as spark:
+        with connect(environment.engine) as spark:
             for _ in range(TIMES):
                 plain.append(to_parquet(spark, offered / "rows.csv", folder / "plain.parquet"))
                 ours.append(to_delta(spark, environment, rows))
@@ -134,7 +134,7 @@ def _drop(spark: SparkSession) -> None:
 
 
 def _leave_nothing(environment: Environment, folder: Path) -> None:
-    with connect(environment.engine, environment.warehouse) as spark:
+    with connect(environment.engine) as spark:
         spark.sql(f"drop schema if exists {table_of(CONTRACT).partition('.')[0]} cascade")
     remove_folder(period_folder(environment.lake, CONTRACT.table, "").parent)
     remove_folder(folder / "plain.parquet")

@@ -28,7 +28,7 @@ A_DAY_MS = 86_400_000
 def new_and_old(engine: Stack, tmp_path: Path) -> Stack:
     """Facilities are written now; practitioners are a copy of them whose log says: written 50 days ago."""
     new, old = f"{SANDBOX}raw_health.facilities", f"{SANDBOX}raw_health.practitioners"
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         spark.sql(f"create schema if not exists {SANDBOX}raw_health")
         spark.sql(f"create table {new} using delta as select 'node/1' as facility_id")
         copy = Path(shutil.copytree(folder_of(engine.env["KHO_WAREHOUSE"], new), tmp_path / "old"))

@@ -25,7 +25,7 @@ SANDBOX = "unit_"
 @pytest.fixture
 def nothing_delivered(engine: Stack) -> Stack:
     """Every department's raw table in the sandbox, empty: a unit test asks what columns there are."""
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         for contract in load_all().values():
             if contract.schema != CITY:
                 ours = [f"{name} {kind}" for name, kind in OURS.items()]

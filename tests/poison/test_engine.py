@@ -68,7 +68,7 @@ def test_no_poisoned_value_reaches_raw_and_each_is_kept_with_its_reason(
     monkeypatch.setenv(variable(contract.schema, "folder"), str(bench.folder))
     fetch(contract, corner.lake)
     ingest(contract, corner, Options())
-    with connect(corner.engine, corner.warehouse) as spark:
+    with connect(corner.engine) as spark:
         accepted = spark.sql(f"select * from {raw.table_of(contract)}").collect()
         reasons = f"select _line, inline(_broken) from {raw.rejected_of(contract)}"
         rejected = spark.sql(f"select _line, column, rule from ({reasons}) order by _line").collect()

@@ -91,7 +91,7 @@ def ask(corner: Environment) -> Callable[[str], list[tuple[object, ...]]]:
     """Rows of a query, as an analyst would see them."""
 
     def ask(query: str) -> list[tuple[object, ...]]:
-        with connect(corner.engine, corner.warehouse) as spark:
+        with connect(corner.engine) as spark:
             return [tuple(row) for row in spark.sql(query).collect()]
 
     return ask
@@ -118,7 +118,7 @@ def draft(clinics: Contract, corner: Environment) -> Callable[..., None]:
     """Makes a draft of clinics (as dbt does, anew each time) and says that it passed its check, or failed."""
 
     def draft(rows: str, *, passed: bool | None = True) -> None:
-        with connect(corner.engine, corner.warehouse) as spark:
+        with connect(corner.engine) as spark:
             spark.sql("create schema if not exists draft")
             listed = ", ".join(f"`{name}`" for name in clinics.columns)
             spark.sql(

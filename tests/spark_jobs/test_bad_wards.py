@@ -73,7 +73,7 @@ def test_wards_that_are_wrong_stop_the_build(
 def unknown_ward(built: Stack) -> Iterator[Stack]:
     """A ward became part of one that nobody knows, so the draft says."""
     built.kho("build")  # another test may have changed what it is made of
-    with connect(built.env["KHO_ENGINE"], built.env["KHO_WAREHOUSE"]) as spark:
+    with connect(built.env["KHO_ENGINE"]) as spark:
         spark.sql("update draft.ward_changes set to_ward_code = '99999' where from_ward_code = '25840'")
     yield built
     built.kho("build")

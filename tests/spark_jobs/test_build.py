@@ -146,7 +146,7 @@ def eventually(fact: Callable[[], object]) -> bool:
 
 
 def ask(engine: Stack, query: str) -> list[tuple[object, ...]]:
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         return [tuple(row) for row in spark.sql(query).collect()]
 
 

@@ -110,7 +110,7 @@ def test_open_holds_the_public_columns_of_the_published_tables() -> None:
 
 @pytest.fixture(scope="module")
 def spark(engine: Stack) -> Iterator[SparkSession]:
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as session:
+    with connect(engine.env["KHO_ENGINE"]) as session:
         session.sql("create schema if not exists gate")
         yield session
         session.sql("drop schema gate cascade")

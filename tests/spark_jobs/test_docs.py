@@ -11,7 +11,8 @@ import pytest
 
 from infra.settings import ROOT
 from quality.contract import CITY, load_all
-from spark_jobs.docs import told, without_machine
+from spark_jobs.docs import STAGING, told, without_machine
+from spark_jobs.session import connect
 
 if TYPE_CHECKING:
     from tests.stack import Stack
@@ -58,7 +59,9 @@ def test_what_tells_of_the_machine_is_taken_out_and_all_else_stays() -> None:
 
 @pytest.fixture(scope="module")
 def page(built: Stack) -> str:
-    """What `./kho docs` wrote."""
+    """What `./kho docs` wrote, for an engine that was started anew and has forgotten a view."""
+    with connect(built.env["KHO_ENGINE"]) as spark:
+        spark.sql(f"drop view {STAGING}.stg_health__disease_cases")
     done = built.kho("docs")
     path = built.settings.home / "docs" / "index.html"
     assert done.stdout.startswith(f"docs: {path}\n")
@@ -83,6 +86,7 @@ def test_the_page_tells_the_whole_way_from_raw_to_the_portal(page: str, built: S
     assert exposure["url"] == f"{built.settings.portal_url}/dataset/ca-benh-truyen-nhiem-theo-thang"
     columns = catalog["nodes"]["model.kho_mo.city__disease_cases"]["columns"]
     assert list(columns) == list(load_all()["city.disease_cases"].columns)
+    assert catalog["nodes"]["model.kho_mo.stg_health__disease_cases"]["columns"].keys() >= {"disease_code", "cases"}
 
 
 def test_every_column_is_described_in_both_languages(page: str) -> None:

@@ -237,18 +237,18 @@ def test_a_table_whose_folder_went_away_is_made_anew(
     assert ask(f"select count(*) from {raw.table_of(reports)}") == [(12,)]
 
 
-def test_tables_that_a_lost_catalogue_forgot_are_known_again(
+def test_a_table_that_the_engine_does_not_know_is_known_to_the_step_that_writes_it(
     deliver: Deliver, reports: Contract, corner: Environment, ask: Ask
 ) -> None:
-    """The folder of a table appears without the engine having made it: all it knows is what is on disk."""
+    """Its folder was brought there while the engine ran, say from a backup."""
     deliver({"SXH": sheet({"Hà Nội": with_cell(0, 5)})})
     ingested(reports, corner)
     here = folder_of(corner.warehouse, raw.table_of(reports)).parent
     here.rename(here.with_name(f"raw_{reports.schema}_moved.db"))
     table = f"raw_{reports.schema}_moved.{reports.name}"
-    assert ask(f"select sum(cases) from {table}") == [(5,)]
-    with connect(corner.engine, corner.warehouse) as spark:
+    with connect(corner.engine) as spark:
         settle(spark, corner.warehouse, table)
+        assert ask(f"select sum(cases) from {table}") == [(5,)]
         spark.sql(f"insert into {table} replace where _period = '2018' select * from {table} where month = 1")
     assert ask(f"select sum(cases), count(*) from {table}") == [(5, 1)]
 

@@ -19,7 +19,6 @@ from spark_jobs.session import (
     EngineDown,
     connect,
     folder_of,
-    restore_catalogue,
     rows_in,
     schema,
     settle,
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 def test_an_engine_that_is_down_is_refused_with_what_to_do() -> None:
-    with pytest.raises(EngineDown) as caught, connect("sc://127.0.0.1:1", "", patience_seconds=0.1):
+    with pytest.raises(EngineDown) as caught, connect("sc://127.0.0.1:1", patience_seconds=0.1):
         pass
     assert caught.value.where == "sc://127.0.0.1:1"
     assert "Connection refused" in caught.value.found
@@ -40,7 +39,7 @@ def test_an_engine_that_is_down_is_refused_with_what_to_do() -> None:
 
 
 def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(Refusal, match="no address"), connect("localhost", ""):
+    with pytest.raises(Refusal, match="no address"), connect("localhost"):
         pass
 
 
@@ -61,7 +60,7 @@ def test_rows_are_counted_from_the_logs_of_the_tables_that_there_are(tmp_path: P
 
 def test_version_and_schema_are_read_without_the_engine(corner: Environment) -> None:
     table = f"test_{uuid4().hex[:8]}.things"
-    with connect(corner.engine, corner.warehouse) as spark:
+    with connect(corner.engine) as spark:
         settle(spark, corner.warehouse, table)
         spark.sql(f"create table {table} (a string, b int, c bigint, d date) using delta")
         spark.sql(f"insert into {table} values ('x', 1, 2, null)")
@@ -71,7 +70,7 @@ def test_version_and_schema_are_read_without_the_engine(corner: Environment) -> 
 
 def test_a_table_the_catalogue_knows_but_whose_folder_is_gone_can_be_made_again(corner: Environment) -> None:
     table = f"test_{uuid4().hex[:8]}.things"
-    with connect(corner.engine, corner.warehouse) as spark:
+    with connect(corner.engine) as spark:
         settle(spark, corner.warehouse, table)
         spark.sql(f"create table {table} (a string) using delta")
         folder = folder_of(corner.warehouse, table)
@@ -79,7 +78,6 @@ def test_a_table_the_catalogue_knows_but_whose_folder_is_gone_can_be_made_again(
             path.rmdir() if path.is_dir() else path.unlink()
         settle(spark, corner.warehouse, table)
         spark.sql(f"create table {table} (b int) using delta")
-        restore_catalogue(spark, corner.warehouse)
         assert spark.table(table).columns == ["b"]
 
 

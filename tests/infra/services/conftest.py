@@ -31,7 +31,7 @@ VIEW, OPENED = "city.peek", "open.pupils"
 @pytest.fixture(scope="session")
 def tables(engine: Stack) -> Iterator[Stack]:
     """The tables, each with one row in its first version and two in its second, and a view on a closed one."""
-    with connect(engine.env["KHO_ENGINE"], engine.env["KHO_WAREHOUSE"]) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         for table, rows in TABLES.items():
             spark.sql(f"create schema if not exists {table.partition('.')[0]}")
             spark.sql(f"create table {table} using delta as {rows}")
@@ -39,8 +39,9 @@ def tables(engine: Stack) -> Iterator[Stack]:
         opened = Merge("city.pupils", 0, OPENED, {"school_year": "int", "pupil_count": "int"}, ["school_year"], {})
         merge(spark, engine.env["KHO_WAREHOUSE"], opened)
         spark.sql(f"create view {VIEW} as select * from raw_health.people")
-        yield engine
-        spark.sql(f"drop view {VIEW}")
+    yield engine
+    with connect(engine.env["KHO_ENGINE"]) as spark:  # the engine may have been started anew
+        spark.sql(f"drop view if exists {VIEW}")
         for table in (*TABLES, OPENED):
             spark.sql(f"drop table {table}")
 

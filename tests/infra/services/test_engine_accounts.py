@@ -124,7 +124,7 @@ def test_spark_connect_asks_for_its_token(engine: Stack, token: str) -> None:
     address = f"sc://127.0.0.1:{engine.settings.ports['connect']}"
     with (
         pytest.raises(TokenRefused, match="does not know the token"),
-        connect(f"{address}/;token={known}" if known else address, engine.env["KHO_WAREHOUSE"]),
+        connect(f"{address}/;token={known}" if known else address),
     ):
         pass
 

@@ -59,7 +59,7 @@ def test_of_a_running_installation_only_the_way_to_the_tables_is_open(engine: St
 def test_other_accounts_read_tables_of_the_city_without_personal_columns_and_no_others(engine: Stack) -> None:
     warehouse, names = engine.env["KHO_WAREHOUSE"], [f"test_{uuid4().hex[:8]}" for _ in range(2)]
     source = f"{names[0]}.people"
-    with connect(engine.env["KHO_ENGINE"], warehouse) as spark:
+    with connect(engine.env["KHO_ENGINE"]) as spark:
         settle(spark, warehouse, source)
         spark.sql(f"create table {source} using delta as select 1 as id")
         for name in names:

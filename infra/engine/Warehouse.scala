@@ -1,0 +1,63 @@
+package kho
+
+import java.nio.file.{Files, Path, Paths}
+
+import scala.jdk.CollectionConverters._
+import scala.util.Using
+import scala.util.control.NonFatal
+
+import org.apache.hadoop.fs.{Path => HadoopPath}
+import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.catalyst.TableIdentifier
+import org.apache.spark.sql.catalyst.catalog.{CatalogDatabase, CatalogStorageFormat, CatalogTable, CatalogTableType}
+import org.apache.spark.sql.delta.DeltaLog
+import org.apache.spark.sql.types.StructType
+import org.slf4j.LoggerFactory
+
+/**
+ * What an engine that starts knows of tables: that they lie in the warehouse, `<schema>.db/<table>`. All else their
+ * Delta logs say, so its catalogue needs no memory beyond its own. A view is dbt's, which makes it anew.
+ */
+object Warehouse {
+  private val logger = LoggerFactory.getLogger("kho.Warehouse")
+  private val ending = ".db"
+  private val commit = raw"\d{20}\.(json|checkpoint.*)".r
+
+  def know(session: SparkSession): Unit = {
+    val warehouse = Paths.get(new HadoopPath(session.conf.get("spark.sql.warehouse.dir")).toUri.getPath)
+    for (schema <- names(warehouse) if schema.endsWith(ending)) {
+      val name = schema.stripSuffix(ending)
+      val catalog = session.sessionState.catalog
+      catalog.createDatabase(CatalogDatabase(name, "", catalog.getDefaultDBPath(name), Map.empty), ignoreIfExists = true)
+      for (table <- names(warehouse.resolve(schema)) if isTable(warehouse.resolve(schema).resolve(table)))
+        adopt(session, TableIdentifier(table, Some(name)))
+    }
+  }
+
+  private def adopt(session: SparkSession, name: TableIdentifier): Unit = {
+    val location = session.sessionState.catalog.defaultTablePath(name)
+    val table = CatalogTable(
+      name,
+      CatalogTableType.MANAGED,
+      CatalogStorageFormat.empty.copy(locationUri = Some(location)),
+      schema = if (name.database.exists(Readable.Schemas)) columns(session, name) else new StructType,
+      provider = Some("delta"))
+    session.sessionState.catalog.createTable(table, ignoreIfExists = true, validateLocation = false)
+  }
+
+  /** For an analyst's JDBC client, which asks the catalogue; Delta asks its log. */
+  private def columns(session: SparkSession, name: TableIdentifier): StructType =
+    try DeltaLog.forTable(session, new HadoopPath(session.sessionState.catalog.defaultTablePath(name))).update().schema
+    catch {
+      case NonFatal(error) => // whoever reads the table is told; the others are not kept from theirs
+        logger.warn(s"${name.unquotedString} is there, but its log cannot be read: ${error.getMessage}")
+        new StructType
+    }
+
+  /** A table whose creation was killed before its first commit is none. */
+  private def isTable(folder: Path): Boolean = names(folder.resolve("_delta_log")).exists(commit.matches)
+
+  private def names(folder: Path): Seq[String] =
+    if (!Files.isDirectory(folder)) Nil
+    else Using.resource(Files.list(folder))(_.iterator.asScala.map(_.getFileName.toString).toSeq.sorted)
+}
