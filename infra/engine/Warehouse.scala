@@ -20,29 +20,29 @@ import org.slf4j.LoggerFactory
  */
 object Warehouse {
   private val logger = LoggerFactory.getLogger("kho.Warehouse")
-  private val ending = ".db"
+  private val schema = raw"([a-z0-9_]+)\.db".r
+  private val table = "[a-z0-9_]+".r // what somebody put aside under another name is none
   private val commit = raw"\d{20}\.(json|checkpoint.*)".r
 
   def know(session: SparkSession): Unit = {
+    val catalog = session.sessionState.catalog
     val warehouse = Paths.get(new HadoopPath(session.conf.get("spark.sql.warehouse.dir")).toUri.getPath)
-    for (schema <- names(warehouse) if schema.endsWith(ending)) {
-      val name = schema.stripSuffix(ending)
-      val catalog = session.sessionState.catalog
+    for (folder @ schema(name) <- names(warehouse)) {
       catalog.createDatabase(CatalogDatabase(name, "", catalog.getDefaultDBPath(name), Map.empty), ignoreIfExists = true)
-      for (table <- names(warehouse.resolve(schema)) if isTable(warehouse.resolve(schema).resolve(table)))
-        adopt(session, TableIdentifier(table, Some(name)))
+      for (known <- names(warehouse.resolve(folder)) if isTable(warehouse.resolve(folder).resolve(known)))
+        adopt(session, TableIdentifier(known, Some(name)))
     }
   }
 
   private def adopt(session: SparkSession, name: TableIdentifier): Unit = {
     val location = session.sessionState.catalog.defaultTablePath(name)
-    val table = CatalogTable(
+    val found = CatalogTable(
       name,
       CatalogTableType.MANAGED,
       CatalogStorageFormat.empty.copy(locationUri = Some(location)),
       schema = if (name.database.exists(Readable.Schemas)) columns(session, name) else new StructType,
       provider = Some("delta"))
-    session.sessionState.catalog.createTable(table, ignoreIfExists = true, validateLocation = false)
+    session.sessionState.catalog.createTable(found, ignoreIfExists = true, validateLocation = false)
   }
 
   /** For an analyst's JDBC client, which asks the catalogue; Delta asks its log. */
@@ -55,7 +55,8 @@ object Warehouse {
     }
 
   /** A table whose creation was killed before its first commit is none. */
-  private def isTable(folder: Path): Boolean = names(folder.resolve("_delta_log")).exists(commit.matches)
+  private def isTable(folder: Path): Boolean =
+    table.matches(folder.getFileName.toString) && names(folder.resolve("_delta_log")).exists(commit.matches)
 
   private def names(folder: Path): Seq[String] =
     if (!Files.isDirectory(folder)) Nil

@@ -22,16 +22,17 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
 
-BROKEN, HALF = "city.broken", "draft.half_made"
+BROKEN, HALF, ASIDE = "city.broken", "draft.half_made", "city.wards (cũ)"
 
 
 @pytest.fixture(scope="module")
 def started_anew(tables: Stack) -> Iterator[Stack]:
-    """An engine that has been killed, and two folders in its warehouse that are no sound tables."""
-    folders = [folder(tables, table) for table in (BROKEN, HALF)]
+    """An engine that has been killed, and folders in its warehouse that are no sound tables."""
+    folders = [folder(tables, table) for table in (BROKEN, HALF, ASIDE)]
     for one in folders:
         (one / "_delta_log").mkdir(parents=True)
     (folders[0] / "_delta_log" / f"{0:020}.json").write_text("rubbish\n", encoding="utf-8")
+    shutil.copytree(folder(tables, "city.pupils"), folders[2], dirs_exist_ok=True)
     process_of(tables.settings, "engine").kill()
     until(lambda: SERVICES["engine"].ready(tables.settings) is not None)
     until(lambda: SERVICES["engine"].ready(tables.settings) is None)
@@ -77,6 +78,7 @@ def test_what_is_half_made_is_no_table_and_a_broken_log_is_told_to_who_reads_it(
     started_anew: Stack, thrift: Connect
 ) -> None:
     assert not rows(thrift("kho"), f"show tables in draft like '{HALF.partition('.')[2]}'")
+    assert ASIDE.partition(".")[2] not in {name for _, name, _ in rows(thrift(), "show tables in city")}
     with pytest.raises(OperationalError) as caught:
         rows(thrift(), f"select * from {BROKEN}")
     assert "rubbish" in str(caught.value)
