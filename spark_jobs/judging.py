@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quality.contract import Column, Contract
 from quality.refusal import Refusal
@@ -67,10 +67,10 @@ def judge(
     spark.table("delivered").selectExpr(
         "_file", "_sheet", "_line", below, *maps, *typed, *found
     ).createOrReplaceTempView("typed")
-    has_twins = _find_twins(spark, contract, scope)
+    unsound = _look(spark, contract, rules, scope)
     key = " and ".join(f"typed.`{name}` = twins.`_twin_{name}`" for name in contract.key)
-    joined = f"left join twins on {key}" if has_twins else ""
-    is_twin = f"twins.`_twin_{contract.key[0]}` is not null" if has_twins else "false"
+    joined = f"left join twins on {key}" if unsound is None else ""
+    is_twin = f"twins.`_twin_{contract.key[0]}` is not null" if unsound is None else "false"
     values = ", ".join(f"{literal(name)}, {_masked(column)}" for name, column in contract.columns.items())
     kept = ", ".join(f"typed.`{name}`" for name in contract.columns)
     spark.sql(
@@ -87,7 +87,9 @@ def judge(
         from typed {joined}
         """  # noqa: S608
     )
-    return int(spark.sql("select count(*) from judged where not _is_sound").collect()[0][0])
+    if unsound is None:
+        unsound = int(spark.sql("select count(*) from judged where not _is_sound").collect()[0][0])
+    return unsound
 
 
 def judge_nothing(spark: SparkSession, contract: Contract) -> int:
@@ -133,18 +135,29 @@ def _masked(column: Column) -> str:
     return found if column.pii == "none" else f"if({found} is null, null, '{MASK}')"
 
 
-def _find_twins(spark: SparkSession, contract: Contract, scope: Scope) -> bool:
-    """Make the view `twins`, keys that stand more than once, unless there is none."""
-    key = ", ".join(f"`{name}`" for name in contract.key)
-    twins = ", ".join(f"`{name}` as `_twin_{name}`" for name in contract.key)
-    present = " and ".join(f"`{name}` is not null" for name in contract.key)
-    staying = ""
+def _look(spark: SparkSession, contract: Contract, rules: tuple[Rule, ...], scope: Scope) -> int | None:
+    """How many rows break a rule of their own; None where keys stand more than once, which then are the view `twins`.
+
+    Every row is looked at once: who breaks a rule is counted on the way to the keys.
+    """
+    from pyspark.sql.connect.functions import expr  # noqa: PLC0415 - who connects has paid for these imports
+    from pyspark.sql.connect.observation import Observation  # noqa: PLC0415
+
+    key = [f"`{name}`" for name in contract.key]
+    sound = _sound(contract, rules, "false")
+    seen: Any = Observation()
+    looked_at = spark.table("typed").observe(seen, expr(f"count_if(not ({sound}))").alias("unsound"))
+    keys = looked_at.where(" and ".join(f"{name} is not null" for name in key)).selectExpr(*key)
     if scope.files is not None:
-        staying = f" union all select {key} from {table_of(contract)} where {scope.others}"  # noqa: S608
-    found = spark.sql(
-        f"select {twins} from (select {key} from typed where {present}{staying}) "  # noqa: S608
-        f"group by {key} having count(*) > 1 limit {TWINS_AT_MOST + 1}"
-    ).toArrow()
+        keys = keys.unionAll(spark.table(table_of(contract)).where(scope.others).selectExpr(*key))
+    found = (
+        keys.groupBy(*key)
+        .agg(expr("count(*)").alias("_rows"))
+        .where("_rows > 1")
+        .selectExpr(*(f"`{name}` as `_twin_{name}`" for name in contract.key))
+        .limit(TWINS_AT_MOST + 1)
+        .toArrow()
+    )
     if found.num_rows > TWINS_AT_MOST:
         raise Refusal(
             f"{', '.join(contract.key)} is no key of this delivery",
@@ -153,9 +166,10 @@ def _find_twins(spark: SparkSession, contract: Contract, scope: Scope) -> bool:
             found=f"more than {TWINS_AT_MOST:,} of them stand in several rows",
             remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
         )
-    if found.num_rows:
-        spark.createDataFrame(found).createOrReplaceTempView("twins")
-    return bool(found.num_rows)
+    if not found.num_rows:
+        return int(seen.get["unsound"])
+    spark.createDataFrame(found).createOrReplaceTempView("twins")
+    return None
 
 
 def _sound(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
