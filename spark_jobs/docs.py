@@ -52,8 +52,7 @@ def main() -> None:
 
 def forgotten(contracts: Mapping[str, Contract], environment: Environment) -> list[str]:
     """The views of delivered tables that are not there: an engine that was started anew has none."""
-    raw = [table for table in contracts if version(environment.warehouse, f"raw_{table}") is not None]
-    views = {f"stg_{table.replace('.', '__')}" for table in raw}
+    views = {f"stg_{table.replace('.', '__')}" for table in _in_raw(contracts, environment)}
     with connect(environment.engine) as spark:
         known = spark.catalog.listTables(STAGING) if spark.catalog.databaseExists(STAGING) else []
     return sorted(views - {table.name for table in known})
@@ -91,13 +90,12 @@ def _without_machine(node: Json) -> Json:
 
 def delivered(contracts: Mapping[str, Contract], environment: Environment) -> list[str]:
     """The departments' tables that are in raw and that somebody expects anew."""
-    return sorted(
-        table
-        for table, contract in contracts.items()
-        if contract.delivery
-        and contract.delivery.due_days is not None
-        and version(environment.warehouse, f"raw_{table}") is not None
-    )
+    deliveries = {table: contracts[table].delivery for table in _in_raw(contracts, environment)}
+    return sorted(table for table, one in deliveries.items() if one and one.due_days is not None)
+
+
+def _in_raw(contracts: Mapping[str, Contract], environment: Environment) -> list[str]:
+    return [table for table in contracts if version(environment.warehouse, f"raw_{table}") is not None]
 
 
 def freshness(tables: Collection[str], artefacts: Path, door: Mapping[str, str], sandbox: str = "") -> list[Json]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from quality.contract import READABLE
 from quality.refusal import Refusal
+from quality.rules import literal
 from spark_jobs.places import ensure_folder, place, remove_folder
 
 if TYPE_CHECKING:
@@ -221,8 +222,7 @@ def settle(spark: SparkSession, warehouse: str, table: str) -> None:
     is_known = name in {row["tableName"] for row in spark.sql(f"show tables in {schema_name}").collect()}
     if version(warehouse, table) is not None:
         if not is_known:
-            location = str(folder_of(warehouse, table)).replace("\\", "\\\\").replace("'", "\\'")
-            spark.sql(f"create table {table} using delta location '{location}'")
+            spark.sql(f"create table {table} using delta location {literal(str(folder_of(warehouse, table)))}")
         return
     if is_known:
         spark.sql(f"drop table {table}")

@@ -1,5 +1,6 @@
 package kho
 
+import java.net.URI
 import java.nio.file.{Files, Path, Paths}
 
 import scala.jdk.CollectionConverters._
@@ -40,14 +41,14 @@ object Warehouse {
       name,
       CatalogTableType.MANAGED,
       CatalogStorageFormat.empty.copy(locationUri = Some(location)),
-      schema = if (name.database.exists(Readable.Schemas)) columns(session, name) else new StructType,
+      schema = if (name.database.exists(Readable.Schemas)) columns(session, name, location) else new StructType,
       provider = Some("delta"))
     session.sessionState.catalog.createTable(found, ignoreIfExists = true, validateLocation = false)
   }
 
   /** For an analyst's JDBC client, which asks the catalogue; Delta asks its log. */
-  private def columns(session: SparkSession, name: TableIdentifier): StructType =
-    try DeltaLog.forTable(session, new HadoopPath(session.sessionState.catalog.defaultTablePath(name))).update().schema
+  private def columns(session: SparkSession, name: TableIdentifier, location: URI): StructType =
+    try DeltaLog.forTable(session, new HadoopPath(location)).update().schema
     catch {
       case NonFatal(error) => // whoever reads the table is told; the others are not kept from theirs
         logger.warn(s"${name.unquotedString} is there, but its log cannot be read: ${error.getMessage}")

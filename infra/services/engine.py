@@ -68,7 +68,6 @@ def _configuration(settings: Settings) -> dict[str, object]:
         # whatever that lacks, and shares no compiled code with the others; of which by default 100 pieces are kept. All
         # drafts of few rows, their tests and some promotions: 160 s of processor time instead of 184 s.
         "spark.sql.artifact.isolation.enabled": "false",
-        "spark.sql.artifact.isolation.alwaysApplyClassloader": "false",
         "spark.sql.codegen.cache.maxEntries": 1000,
         # Which tables there are, their folders say (Warehouse.scala). Before that the same took 198 s instead of 184 s,
         # with Hive's catalogue in Derby: each new thread makes its own way there, and Connect has one for every query.
