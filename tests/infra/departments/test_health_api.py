@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from infra.departments.health import deliver
 from infra.departments.health.collections import Collections
 from infra.departments.health.gate import Bucket
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "only-for-these-tests"  # noqa: S105  made for these tests
@@ -50,9 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @contextmanager
 def served(folder: Path, certificate: dict[str, Path], **settings: str) -> Iterator[httpx.Client]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "infra.departments.health.api", "--folder", str(folder), "--port", str(port)]
     command += ["--certificate", str(certificate["certificate"]), "--key", str(certificate["key"])]
     variables = {f"KHO_DEPARTMENT_{name.upper()}": value for name, value in settings.items()}

@@ -7,8 +7,8 @@ import pytest
 
 from infra.services.postgres import SERVICE
 from infra.settings import PORTS, Settings, read_settings
+from tests.ports import free_port
 
-PORT = 27990
 START_SECONDS = 30
 
 
@@ -19,7 +19,7 @@ def test_it_runs_below_an_open_and_below_a_closed_folder(tmp_path: Path, mode: i
     if mode == 0o755:
         for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
             folder.chmod(0o755)
-    settings = Settings(home, read_settings().tools, {**PORTS, "postgres": PORT})
+    settings = Settings(home, read_settings().tools, {**PORTS, "postgres": free_port()})
     SERVICE.prepare(settings)
     SERVICE.prepare(settings)
     command = SERVICE.command(settings)

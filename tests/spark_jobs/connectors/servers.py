@@ -154,10 +154,3 @@ def _carry(giver: socket.socket, taker: socket.socket, budget: int | None) -> No
     for end in (giver, taker):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-
-
-def free_port() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server((HOST, 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

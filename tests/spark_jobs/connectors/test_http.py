@@ -22,7 +22,8 @@ from spark_jobs.connectors import Offer, StillBeingWritten, http
 from spark_jobs.connectors.http import Http, connect
 from spark_jobs.connectors.pages import PagesMismatch
 from spark_jobs.connectors.refusals import LoginRefused, NotThere, NotTrusted, Unreachable
-from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract, free_port, https_server
+from tests.ports import free_port
+from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract, https_server
 
 TOKEN = "t0ken/=="  # noqa: S105 - of a test
 FACILITIES = delivery("http", resource="/v1/facilities")

@@ -13,7 +13,8 @@ from quality.refusal import Refusal
 from spark_jobs.connectors import Offer, StillBeingWritten
 from spark_jobs.connectors.refusals import LoginRefused, NotAllowed, NotThere, NotTrusted, Unreachable
 from spark_jobs.connectors.sftp import CHUNK_BYTES, connect
-from tests.spark_jobs.connectors.servers import HOST, SftpFaults, cutting_line, delivery, free_port, sftp_server
+from tests.ports import free_port
+from tests.spark_jobs.connectors.servers import HOST, SftpFaults, cutting_line, delivery, sftp_server
 
 PASSWORD = "p@ss/wörd"  # noqa: S105 - of a test
 SHEETS = delivery("sftp", files=r"to-ban-do/.*\.gpkg")

@@ -26,7 +26,8 @@ from quality.refusal import Refusal
 from spark_jobs.connectors import Offer, sql
 from spark_jobs.connectors.refusals import LoginRefused, NotThere, Unreachable
 from spark_jobs.connectors.sql import WatermarkWentBack, connect
-from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract, free_port
+from tests.ports import free_port
+from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract
 
 PORT = 27950
 pytestmark = pytest.mark.xdist_group("department database")  # one server, on one port
