@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from quality.refusal import Refusal, run
 from quality.rules import CRITICAL, reference_values
 from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.marks import one_at_a_time
-from spark_jobs.session import connect, plan_for, rows_in, version
+from spark_jobs.session import FEW_ROWS, connect, plan_for, rows_in, version
 from spark_jobs.verdicts import verdict_path
 
 if TYPE_CHECKING:
@@ -156,15 +157,19 @@ def gate(contracts: list[Contract], layer: str, environment: Environment) -> Non
         if not due:
             print(f"check {layer}: nothing new in {len(there)} tables")
             return
+        rows = {contract.table: rows_in(environment.warehouse, table_in(layer, contract)) for contract in due}
+        due.sort(key=lambda contract: rows[contract.table] >= FEW_ROWS)  # one plan at a time: a session is for all
         reports = []
         with connect(environment.engine) as spark:
-            plan_for(spark, max(rows_in(environment.warehouse, table_in(layer, contract)) for contract in due))
-            for contract, report in zip(due, check(spark, due, layer, versions), strict=True):
-                _write(paths[contract.table], report)
-                reports.append(report)
-                told = "passed" if report.passed else "FAILED"
-                counts = f"{report.rows:,} rows, {len(report.rules)} rules"
-                print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
+            for _, alike in groupby(due, lambda contract: rows[contract.table] >= FEW_ROWS):
+                tables = list(alike)
+                plan_for(spark, rows[tables[0].table])
+                for contract, report in zip(tables, check(spark, tables, layer, versions), strict=True):
+                    _write(paths[contract.table], report)
+                    reports.append(report)
+                    told = "passed" if report.passed else "FAILED"
+                    counts = f"{report.rows:,} rows, {len(report.rules)} rules"
+                    print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
     for line in failures(reports, "warning"):
         print(f"check: warning: {line}", file=sys.stderr)
     if critical := failures(reports, CRITICAL):
