@@ -22,6 +22,7 @@ from tests.kills import Run
 from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
 from tests.stack import Stack
 
+SHOWN = "/api/3/action/package_show?id=thu-ca"
 ROWS = [("TP. Hồ Chí Minh", 33729), ("Bình Dương", 8487), ("Bà Rịa - Vũng Tàu", 2816)]
 
 
@@ -49,7 +50,9 @@ class Counting(Client):
 
     def writes(self) -> list[str]:
         return [
-            action for action in self.asked if not action.endswith(("_show", "_list", "_search", "_versions", "_state"))
+            action
+            for action in self.asked
+            if not action.endswith(("_show", "_list", "_search", "_versions", "_state", "_datasets"))
         ]
 
 
@@ -236,6 +239,43 @@ def test_what_somebody_hides_by_hand_is_shown_again(ckan: Stack, client: Client,
     assert (reason.field, reason.actual, reason.desired) == ("state", "private", "active")
     publish(client, wanted)
     assert table_of(ckan, "thu-ca")["total"] == 3
+
+
+@pytest.mark.parametrize("left", ["private = true", "state = 'deleted'"])
+def test_a_dataset_that_only_the_search_knows_as_public_is_made_public(
+    ckan: Stack, client: Client, tmp_path: Path, left: str
+) -> None:
+    """CKAN tells its index first, so a process killed just before its commit leaves the database behind."""
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    _set_behind(ckan, left)
+    assert ask(ckan, "package_search", q="kho_table:city.trial")["count"] == 1
+    assert page_status(ckan, "/download/thu-ca/cases.csv") == 404
+    ((reason,),) = [change.reasons for change in changes_for(client, wanted)[0]]
+    assert (reason.field, reason.desired) == ("state", "active")
+    publish(client, wanted)
+    assert changes_for(client, wanted)[0] == []
+    assert page_status(ckan, "/download/thu-ca/cases.csv") == 200
+    assert table_of(ckan, "thu-ca")["total"] == 3
+
+
+def test_a_dataset_that_only_the_search_knows_as_removed_is_removed(
+    ckan: Stack, client: Client, tmp_path: Path
+) -> None:
+    publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
+    publish(client, state(), also=["thu-ca"])
+    _set_behind(ckan, "state = 'active', private = false")
+    assert page_status(ckan, SHOWN) == 200
+    publish(client, state(), also=["thu-ca"])
+    assert page_status(ckan, SHOWN) != 200
+    assert changes_for(client, state(), also=["thu-ca"])[0] == []
+
+
+def _set_behind(ckan: Stack, left: str) -> None:
+    """Have CKAN's database say something of before, and its index not."""
+    with postgres.connect(ckan.settings, "ckan") as connection:
+        earlier = "metadata_modified = metadata_modified - interval '1 minute'"
+        connection.execute(f"update package set {left}, {earlier} where name = 'thu-ca'".encode())
 
 
 def test_a_resource_that_somebody_deletes_is_made_again(ckan: Stack, client: Client, tmp_path: Path) -> None:

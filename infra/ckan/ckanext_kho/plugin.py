@@ -16,7 +16,7 @@ from ckan.plugins import toolkit
 from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
-from ckanext_kho import bilingual, feeds, files, history, media, rows, texts
+from ckanext_kho import bilingual, datasets, feeds, files, history, media, rows, texts
 from ckanext_kho.tables import actions, dump
 
 Dict = dict[str, Any]
@@ -71,6 +71,7 @@ class KhoPlugin(plugins.SingletonPlugin):
         """Both languages, a search that knows Vietnamese, tables that are loaded whole, files that are found again."""
         return {
             **bilingual.ACTIONS,
+            **datasets.ACTIONS,
             **actions.ACTIONS,
             **files.ACTIONS,
             **history.ACTIONS,

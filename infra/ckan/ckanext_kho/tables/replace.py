@@ -57,6 +57,9 @@ def build(connection: Connection, load: Load) -> int:
         comment = sql.SQL("comment on column {}.{} is {}")
         rows(connection, comment.format(table(new), sql.Identifier(column.name), sql.Literal(column.comment)))
     _inherit(connection, resource, new)
+    # Said again in the swap. A reader's question may have begun before that and find the table of afterwards: then what
+    # it reads there of the version must have been written before.
+    fence.mark(connection, new, load.version)
     rows(connection, sql.SQL("vacuum (analyze) {}").format(table(new)))
     staging.tell(connection, staged, stage="built")
     return count(connection, new)
