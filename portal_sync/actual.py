@@ -63,7 +63,9 @@ def _packages(client: Client) -> list[dict[str, Any]]:
     kept: Mapping[str, Any] = client.call("kho_datasets") if client.has_extension() else {}
     for name, state in kept.items():
         shown = found.get(name)
-        if state["state"] != "deleted" if shown is None else any(shown.get(key) != state[key] for key in state):
+        is_alike = shown is not None and all(shown.get(key) == state[key] for key in state)
+        is_nowhere = shown is None and state["state"] == "deleted"
+        if not is_alike and not is_nowhere:
             found[name] = client.call("package_show", {"id": name})
     return list(found.values())
 

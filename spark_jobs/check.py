@@ -240,8 +240,9 @@ def check(
             )
             outcomes, total = tuple(_validate(batch, suite, contract)), frame.count()
         finally:
-            frame.unpersist()
             sources.put(source)
+        if in_memory:  # not in `finally`: an engine that has gone away would be asked for it again and again
+            frame.unpersist()
         passed = all(outcome.passed or outcome.level != CRITICAL for outcome in outcomes)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Report(table, at, contract.sha256, now, total, passed, outcomes)

@@ -22,15 +22,15 @@ def kho_datasets(context: Any, data_dict: Dict) -> Dict:  # noqa: ARG001 - CKAN'
     """
     asked = {"permission": "update_dataset"}
     found = toolkit.get_action("organization_list_for_user")(toolkit.fresh_context(context), asked)
-    package = model.Package
-    kept = model.Session.query(package).filter(package.owner_org.in_([one["id"] for one in found]))
+    package, theirs = model.Package, [one["id"] for one in found]
+    kept = (
+        model.Session.query(package.name, package.state, package.private, package.metadata_modified)
+        .filter(package.type == "dataset")
+        .filter(package.owner_org.in_(theirs))
+    )
     return {
-        one.name: {
-            "state": one.state,
-            "private": one.private,
-            "metadata_modified": one.metadata_modified.isoformat(),
-        }
-        for one in kept.filter(package.type == "dataset")
+        name: {"state": state, "private": private, "metadata_modified": changed.isoformat()}
+        for name, state, private, changed in kept
     }
 
 
