@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -158,23 +157,14 @@ def gate(contracts: list[Contract], layer: str, environment: Environment) -> Non
             print(f"check {layer}: nothing new in {len(there)} tables")
             return
         rows = {contract.table: rows_in(environment.warehouse, table_in(layer, contract)) for contract in due}
-
-        def is_large(contract: Contract) -> bool:
-            return rows[contract.table] >= FEW_ROWS
-
-        due.sort(key=is_large)  # one plan at a time: the session is for all
         reports = []
         with connect(environment.engine) as spark:
-            for large, alike in groupby(due, is_large):
-                tables = list(alike)
-                plan_for(spark, rows[tables[0].table])
-                looked = check(spark, tables, layer, versions, in_memory=not large)
-                for contract, report in zip(tables, looked, strict=True):
-                    _write(paths[contract.table], report)
-                    reports.append(report)
-                    told = "passed" if report.passed else "FAILED"
-                    counts = f"{report.rows:,} rows, {len(report.rules)} rules"
-                    print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
+            for contract, report in _by_size(spark, due, layer, versions, rows):
+                _write(paths[contract.table], report)
+                reports.append(report)
+                told = "passed" if report.passed else "FAILED"
+                counts = f"{report.rows:,} rows, {len(report.rules)} rules"
+                print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
     for line in failures(reports, "warning"):
         print(f"check: warning: {line}", file=sys.stderr)
     if critical := failures(reports, CRITICAL):
@@ -252,6 +242,17 @@ def check(
         yield from pool.map(report, contracts)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _by_size(
+    spark: SparkSession, contracts: list[Contract], layer: str, versions: Mapping[str, int], rows: Mapping[str, int]
+) -> Iterator[tuple[Contract, Report]]:
+    """Small tables, then large ones: all queries of a session are planned alike. `rows`: table → how many."""
+    for is_large in (False, True):
+        tables = [contract for contract in contracts if (rows[contract.table] >= FEW_ROWS) == is_large]
+        if tables:
+            plan_for(spark, rows[tables[0].table])
+            yield from zip(tables, check(spark, tables, layer, versions, in_memory=not is_large), strict=True)
 
 
 def _validate(batch: Any, suite: Any, contract: Contract) -> Iterator[Outcome]:

@@ -28,7 +28,7 @@ def read(comment: str | None) -> Version | None:
 
 
 def mark(connection: Connection, name: str, version: Version) -> None:
-    """Say what a table holds, in the transaction that fills it."""
+    """Say what a table holds: before it is shown, or in the transaction that changes one that is."""
     write_comment(connection, name, json.dumps({"kho": version.as_dict()}))
 
 

@@ -36,6 +36,7 @@ def patch(connection: Connection, load: Load, expected: Changes) -> None:
         done = _write(connection, load)
         if done != expected:
             raise Unfit(f"expected {expected}, found {done}: the table was changed by somebody else; replace it")
+        fence.mark(connection, load.resource, load.version)
         show(connection, load, count(connection, load.resource))
 
     in_a_moment(connection, work)

@@ -57,8 +57,8 @@ def build(connection: Connection, load: Load) -> int:
         comment = sql.SQL("comment on column {}.{} is {}")
         rows(connection, comment.format(table(new), sql.Identifier(column.name), sql.Literal(column.comment)))
     _inherit(connection, resource, new)
-    # Said again in the swap. A reader's question may have begun before that and find the table of afterwards: then what
-    # it reads there of the version must have been written before.
+    # Not in the swap: a reader's question that began before it may find the table of afterwards, and reads on that what
+    # had been written when it began.
     fence.mark(connection, new, load.version)
     rows(connection, sql.SQL("vacuum (analyze) {}").format(table(new)))
     staging.tell(connection, staged, stage="built")
@@ -190,8 +190,7 @@ def _rename(connection: Connection, before: str, after: str) -> None:
 
 
 def show(connection: Connection, load: Load, total: int) -> None:
-    """Say of a table which version it holds from now on, and how many rows. Inside the transaction that brings them."""
-    fence.mark(connection, load.resource, load.version)
+    """Note that a version is shown from now on, and how many rows. Inside the transaction that brings them."""
     history.remember(connection, load.dataset, load.version, load.replaces, total)
     keep_count(connection, load.resource, total)
 
