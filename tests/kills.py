@@ -43,7 +43,7 @@ KINDS = ("replace", "patch", "create", "jobs", "patch")  # five, so that each me
 FEW, MANY = 300, 100_100  # rows; of more than 100,000 the portal makes a table in a job
 RUNS = 2  # that may be needed to mend what a kill left
 _WORKERS = 2  # of gunicorn
-_PATIENCE_S = 60
+_PATIENCE_S = 120
 _GIVE_UP = 10
 
 _forks = multiprocessing.get_context("forkserver")

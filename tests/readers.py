@@ -17,6 +17,8 @@ import requests
 ABSENT = 0  # the version of what is not there
 _FIRST = 500  # rows that a search asks for
 _ANSWER_S = 60
+# Without, they keep each thread of the portal in motion: none was seen to stay broken until somebody else asked.
+_PAUSE_S = 0.1
 
 Rows = Mapping[str, int]  # `ten` and `so_ca`
 
@@ -65,7 +67,7 @@ class Readers:
         over = threading.Event()
 
         def read(asked: str, ask: Callable[[], int | None]) -> None:
-            while not over.wait(0.01):
+            while not over.wait(_PAUSE_S):
                 self._note(asked, ask)
 
         ways = {"search": self._search, "dump": self._dump, "download": self._download}

@@ -30,7 +30,8 @@ PUBLISHER = "nha-xuat-ban"
 _TIMEOUT_S = 5
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process of CKAN's needs beside the variables that every service has."""
     packages = settings.site_packages("portal")
     magic = packages / "pylibmagic"
     return {
@@ -134,7 +135,7 @@ def _prepare_ckan(settings: Settings) -> None:
     done = subprocess.run(
         [str(settings.python("portal")), "-m", "ckanext_kho.prepare"],
         cwd=settings.home / "portal",
-        env={**os.environ, **_environment(settings)},
+        env={**os.environ, **environment(settings)},
         input=json.dumps(
             {
                 "admin": "quan-tri",
@@ -167,7 +168,7 @@ def _command(settings: Settings) -> Command:
             *("--bind", f"127.0.0.1:{settings.ports['portal']}", "ckanext_kho.wsgi:application"),
         ],
         settings.home / "portal",
-        _environment(settings),
+        environment(settings),
     )
 
 
@@ -175,7 +176,7 @@ def _jobs_command(settings: Settings) -> Command:
     return Command(
         [str(settings.python("portal")), "-m", "ckanext_kho.worker"],
         settings.home / "portal",
-        _environment(settings),
+        environment(settings),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from infra.services import postgres
-from infra.services.portal import _environment
+from infra.services.portal import environment
 from portal_sync.actual import TokenInvalid
 from portal_sync.apply import NotApplied
 from portal_sync.client import Client, PortalRefused, PortalUnreachable
@@ -333,7 +333,7 @@ def token_of_somebody(ckan: Stack) -> str:
     }
     done = subprocess.run(
         [str(ckan.settings.python("portal")), "-m", "ckanext_kho.prepare"],
-        env={**os.environ, **_environment(ckan.settings)},
+        env={**os.environ, **environment(ckan.settings)},
         input=json.dumps(asked),
         capture_output=True,
         text=True,

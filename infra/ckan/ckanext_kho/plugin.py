@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ckan import plugins
+from ckan import model, plugins
 from ckan.common import CKANConfig
 from ckan.plugins import toolkit
+from ckan.types import CKANApp
 from ckanext.datastore.backend import DatastoreBackend
 from flask import Blueprint
 
@@ -29,6 +30,7 @@ class KhoPlugin(plugins.SingletonPlugin):
 
     plugins.implements(plugins.IConfigurer)
     plugins.implements(plugins.IConfigurable)
+    plugins.implements(plugins.IMiddleware, inherit=True)
     plugins.implements(plugins.ITranslation)
     plugins.implements(plugins.IActions)
     plugins.implements(plugins.IBlueprint)
@@ -54,6 +56,16 @@ class KhoPlugin(plugins.SingletonPlugin):
         backend = DatastoreBackend.get_active_backend()
         backend.configure(config)
         plugins.get_plugin("datastore").backend = backend  # it took the one that it knew, and asks that for a query
+
+    def make_middleware(self, app: CKANApp, config: CKANConfig) -> CKANApp:  # noqa: ARG002 - CKAN's signature
+        """End each request's database session, also when the request could not be answered.
+
+        CKAN (2.12.0, issue 5953) ends it after an answer. A thread whose connection was lost while it looked for the
+        user of a token has none: the page that says so asks for that user again. It kept the broken session, and failed
+        at every question with a token until one without came its way.
+        """
+        app.teardown_request(lambda _: model.Session.remove())
+        return app
 
     def i18n_directory(self) -> str:
         """Where the compiled texts are."""

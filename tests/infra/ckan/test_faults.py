@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
+from infra.services.portal import environment
 from infra.services.registry import SERVICES
 from portal_sync.apply import NotApplied, apply
 from portal_sync.client import Client
@@ -85,6 +88,41 @@ def test_a_database_that_is_restarted_during_the_copy_keeps_the_version_before(
     assert _shown(ckan) == OLD
     publish(client, wanted)
     assert _shown(ckan) == NEW
+
+
+# In a process of the portal's own: CKAN's thread has a connection in its session, which the database then ends.
+LOSES_ITS_CONNECTION = """
+import sys
+from ckan import model
+from ckanext_kho.wsgi import application
+from sqlalchemy import text
+from werkzeug.test import Client
+
+token = sys.stdin.read()
+
+def ask():
+    try:
+        return Client(application).get("/api/3/action/status_show", headers={"Authorization": token}).status_code
+    except Exception as error:
+        return type(error).__name__
+
+(own,) = model.Session.execute(text("select pg_backend_pid()")).one()
+with model.meta.engine.connect() as other:
+    other.execute(text("select pg_terminate_backend(:own)"), {"own": own})
+print(ask(), ask())
+"""
+
+
+def test_a_thread_that_lost_its_connection_fails_once_and_then_answers(ckan: Stack) -> None:
+    done = subprocess.run(
+        [str(ckan.settings.python("portal")), "-c", LOSES_ITS_CONNECTION],
+        env={**os.environ, **environment(ckan.settings)},
+        input=ckan.settings.secret("publisher-token"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["PendingRollbackError 200"], done.stderr  # before it, what CKAN logs
 
 
 def test_where_the_portals_disk_is_full_the_version_before_stays(
