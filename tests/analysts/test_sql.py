@@ -105,7 +105,7 @@ def test_ctrl_c_ends_the_question_quietly_here_and_in_the_engine(engine: Stack) 
     time.sleep(8)  # asked, and being answered
     assert asking.poll() is None
     asking.send_signal(signal.SIGINT)
-    out, err = asking.communicate(timeout=30)
+    out, err = asking.communicate(timeout=120)
     assert (asking.returncode, out) == (130, "")
     assert "Traceback" not in err
     # Both cores were busy: had the engine gone on, this would have to wait for a day.

@@ -114,7 +114,7 @@ def test_an_interrupted_start_ends_at_once_and_the_next_finishes_it(stack: Stack
     starting = stack.start("up")
     time.sleep(3)  # in the middle of things, wherever that is
     starting.send_signal(signal.SIGINT)
-    _, said = starting.communicate(timeout=30)
+    _, said = starting.communicate(timeout=120)
     assert starting.returncode == 1
     assert "stopped by you" in said
     stack.kho("up")

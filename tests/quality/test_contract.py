@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import unicodedata
 from datetime import date
 from pathlib import Path
@@ -330,13 +329,6 @@ def test_people_and_small_counts_of_them_are_not_published() -> None:
         "boy_count",
         "boarding_count",
     }
-
-
-def test_loading_all_contracts_takes_no_time() -> None:
-    load_all()
-    began = time.perf_counter()
-    load_all()
-    assert time.perf_counter() - began < 0.5  # 5 ms on a quiet machine
 
 
 def test_the_command_names_the_mistakes_and_ends_with_1(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_refusal_is_a_refusal_whatever_waits_beside_it() -> None:
 
 
 def test_departments_are_asked_at_the_same_time() -> None:
-    all_have_begun = get_context("fork").Barrier(3, timeout=30)
+    all_have_begun = get_context("fork").Barrier(3, timeout=120)
     for_each_at_once(["a", "b", "c"], lambda _: all_have_begun.wait())
 
 
@@ -75,7 +75,7 @@ def test_who_interrupts_need_not_wait_for_what_hangs() -> None:
             assert hanging.stdout is not None
             assert {hanging.stdout.readline(), hanging.stdout.readline()} == {"one\n", "other\n"}
             hanging.send_signal(signal.SIGINT)
-            _, told = hanging.communicate(timeout=30)
+            _, told = hanging.communicate(timeout=120)
         finally:
             hanging.terminate()
     assert hanging.returncode == 1

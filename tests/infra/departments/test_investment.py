@@ -19,7 +19,7 @@ from quality.refusal import Refusal
 
 PORT = 27960
 pytestmark = pytest.mark.xdist_group("investment database")  # one server, on one port
-START_SECONDS = 30
+START_SECONDS = 120
 TABLES = ("fdi_duan", "fdi_dieuchinh", "fdi_gopvon", "dtc_duan", "dtc_kehoach", "dtc_giaingan")
 OWNER = "so_tai_chinh"
 

@@ -9,7 +9,7 @@ from infra.services.postgres import SERVICE
 from infra.settings import PORTS, Settings, read_settings
 from tests.ports import free_port
 
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700])

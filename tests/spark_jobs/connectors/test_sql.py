@@ -31,7 +31,7 @@ from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, ex
 
 PORT = 27950
 pytestmark = pytest.mark.xdist_group("department database")  # one server, on one port
-START_S = 60
+START_S = 120
 READER, PASSWORD = "reader", "p@ss/w:rd%#?"
 NOON = datetime(2026, 7, 31, 12, tzinfo=UTC)
 
