@@ -195,7 +195,7 @@ def test_a_book_that_lies_about_a_size_is_refused(bench: Bench) -> None:
     ("content", "kind"),
     [
         pytest.param(gzip.compress(csv_of().encode() * 100), "a gzip archive", id="gzip"),
-        pytest.param(gzip.compress(bytes(200_000_000), 1), "a gzip archive", id="gzip bomb"),
+        pytest.param(gzip.compress(bytes(2_000_000)) * 100, "a gzip archive", id="gzip bomb"),
         pytest.param(gzip.compress(csv_of().encode() * 100)[:-20], "a gzip archive", id="truncated gzip"),
         pytest.param(archive({"a.csv": csv_of()}), "a ZIP archive", id="zip"),
         pytest.param(b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive", id="7z"),

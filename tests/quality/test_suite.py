@@ -1,17 +1,16 @@
-"""Contract → expectations. Importing Great Expectations takes seconds: one file for all of it."""
+"""Contract → expectations. Importing Great Expectations takes seconds: only here, and only once a test runs."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quality.contract import Column, Contract, Text
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # deprecations of its own
-    from quality.suite import suite_for
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
 
 NOTHING = Text("-", "-")
 
@@ -24,6 +23,14 @@ def contract_of(*columns: Column, key: tuple[str, ...] = ("id",)) -> Contract:
 ID = Column("id", "string", "none", NOTHING, NOTHING, matches="^[0-9]$")
 WARD = Column("ward", "string", "none", NOTHING, NOTHING, refers_to="city.wards.code", level="warning")
 COUNT = Column("count", "int", "none", NOTHING, NOTHING, required=False, between=(0, None))
+
+
+def suite_for(contract: Contract, columns: tuple[str, ...], values: dict[str, frozenset[str]]) -> ExpectationSuite:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations of its own
+        from quality import suite  # noqa: PLC0415
+    return suite.suite_for(contract, columns, values)
 
 
 def rules_of(contract: Contract, columns: tuple[str, ...], **values: frozenset[str]) -> list[tuple[str, str, str]]:
