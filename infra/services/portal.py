@@ -56,6 +56,8 @@ def _fingerprint() -> str:
 def _prepare(settings: Settings) -> None:
     """Write the configuration; if the databases were not made by this very version, make them what they must be."""
     (settings.home / "portal" / "storage").mkdir(parents=True, exist_ok=True)
+    # Else the first page makes it (webassets 3.0), and of two first pages at once one is answered with 500.
+    (settings.home / "portal" / "webassets" / ".webassets-cache").mkdir(parents=True, exist_ok=True)
     settings.run.mkdir(parents=True, exist_ok=True)
     ini = settings.run / "ckan.ini"
     ini.touch(mode=0o600)
