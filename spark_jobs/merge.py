@@ -1,4 +1,8 @@
-"""One table brought to what one version of another says, by key, so that its change feed holds what really changed."""
+"""One table brought to what one version of another says, by key, so that its change feed holds what really changed.
+
+Nobody asks here whether two rows of the source have the same key: the gate before `promote` has, of this very version,
+and `protect` takes what was merged by that key.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-SAMPLES = 3
 _PROPERTIES = in_sql({**PROPERTIES, "delta.enableChangeDataFeed": "true"})
 _CHANGES = "changes_to_merge"  # a view of the session
 # Delta tells the catalogue a table's columns, else an analyst's JDBC client shows tables without any. Only here, for
@@ -47,10 +50,6 @@ class Merge:
     personal: bool = False
 
 
-class KeyNotUnique(Refusal):
-    """Two rows claim to be the same thing."""
-
-
 class ColumnsChanged(Refusal):
     """A table's columns and the contract's disagree in a way that would lose data."""
 
@@ -61,7 +60,6 @@ def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     settle(spark, warehouse, job.target)
     ensure_folder(folder_of(warehouse, job.target), is_open=not job.personal)
     _refuse_other_source(warehouse, job)
-    _refuse_twins(spark, job)
     selection = ", ".join(f"cast(`{name}` as {kind}) as `{name}`" for name, kind in job.columns.items())
     source = f"select {selection} from {job.source} version as of {job.source_version}"  # noqa: S608
     with _commit_settings(spark, job.made_from):
@@ -200,26 +198,6 @@ def _refuse_other_source(warehouse: str, job: Merge) -> None:
             expected="every column of the contract, in its type",
             found="; ".join(wrong),
             remedy="correct the model in dbt/models or the contract, then build and check again",
-        )
-
-
-def _refuse_twins(spark: SparkSession, job: Merge) -> None:
-    key = ", ".join(f"`{name}`" for name in job.key)
-    is_null = " or ".join(f"`{name}` is null" for name in job.key)
-    twins = spark.sql(
-        f"select {key}, count(*) as _rows from {job.source} version as of {job.source_version} "  # noqa: S608
-        f"group by {key} having count(*) > 1 or {is_null} order by {key}"
-    )
-    if samples := twins.limit(SAMPLES).collect():
-        shown = "; ".join(
-            f"{', '.join(f'{name} {row[name]!r}' for name in job.key)}: {row['_rows']} rows" for row in samples
-        )
-        raise KeyNotUnique(
-            f"{job.source} has keys that are empty or stand more than once",
-            where=f"{job.source} version {job.source_version}",
-            expected=f"one row per {', '.join(job.key)}",
-            found=f"{twins.count():,} such keys, the first: {shown}",
-            remedy="find in dbt/models which join makes them, or ask the department which row holds",
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from quality.contract import Contract
 from quality.refusal import Refusal
 from spark_jobs.environment import Environment
-from spark_jobs.merge import ColumnsChanged, KeyNotUnique
+from spark_jobs.merge import ColumnsChanged
 from spark_jobs.promote import allowed_removals, promote
 from spark_jobs.removals import TooManyRemovals
 from spark_jobs.session import version
@@ -84,16 +84,6 @@ def test_a_draft_that_was_not_checked_or_failed_or_by_another_contract_stays_out
     with pytest.raises(NotPassed, match="another contract"):
         promoted(dataclasses.replace(clinics, sha256="def"), corner)
     assert version(corner.warehouse, clinics.table) == 0
-
-
-def test_a_key_that_stands_twice_or_is_empty_is_refused_with_samples(
-    draft: Draft, clinics: Contract, corner: Environment
-) -> None:
-    draft("(1, 'a', 1, null), (1, 'b', 2, null), (null, 'c', 3, null), (4, 'd', 4, null)")
-    with pytest.raises(KeyNotUnique) as caught:
-        promoted(clinics, corner)
-    assert caught.value.found == "2 such keys, the first: id None: 1 rows; id 1: 2 rows"
-    assert version(corner.warehouse, clinics.table) is None
 
 
 def test_a_new_column_comes_in_with_its_values_in_one_version(
