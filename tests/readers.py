@@ -123,7 +123,7 @@ class Readers:
 def _read(answer: requests.Response | None) -> int | None:
     if answer is None:
         return None
-    heading, *lines = answer.content.removeprefix(codecs.BOM_UTF8).splitlines()
+    heading, *lines = answer.content.removeprefix(codecs.BOM_UTF8).splitlines() or [b""]
     if heading == b"_id,ten,so_ca":  # CKAN's own numbers say nothing of a version
         heading, lines = b"ten,so_ca", [line.partition(b",")[2] for line in lines]
     if heading != b"ten,so_ca":
