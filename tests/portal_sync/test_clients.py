@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,6 +158,34 @@ def test_frictionless_finds_the_csv_file_as_the_dictionary_and_the_portal_descri
     report = resource.validate()
     assert report.flatten(["type", "note"]) == []
     assert report.tasks[0].stats["rows"] == 3
+
+
+# A comma between cells, a quote around texts, UTF-8, from the first line, each cell as it is shown, of the first sheet.
+AS_CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,1"
+
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="no LibreOffice on this machine")
+def test_libreoffice_shows_the_workbook_as_it_is(published_table: Published, tmp_path: Path) -> None:
+    book = tmp_path / "bang.xlsx"
+    book.write_bytes(requests.get(published_table.file("XLSX")["url"], timeout=60).content)
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    subprocess.run(
+        ["soffice", "--headless", profile, "--convert-to", AS_CSV, "--outdir", str(tmp_path), str(book)],
+        capture_output=True,
+        timeout=300,
+        check=True,
+    )
+    with (tmp_path / "bang-Dữ liệu.csv").open(encoding="utf-8", newline="") as lines:
+        headings, *shown = csv.reader(lines)
+    assert headings == list(TYPES)
+    assert shown == [[_as_shown(value) for value in row] for row in ROWS]
+
+
+def _as_shown(value: Any) -> str:
+    """Of a cell."""
+    if isinstance(value, float):
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    return "" if value is None else str(value).upper() if isinstance(value, bool) else str(value)
 
 
 SHAPES = Path(__file__).with_name("dcat_ap")
