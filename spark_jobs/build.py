@@ -2,7 +2,8 @@
 
 One dbt run for all that is out of date: a list or draft is built when something it is made of has changed, be it a
 file of `dbt/`, a contract or a raw table, through all the models between. A draft of tables that no department has
-delivered yet waits, and the others do not wait for it. dbt writes its logs and artefacts to `$KHO_HOME/dbt`.
+delivered yet waits, and the others do not wait for it. Whether a draft's key is one, `kho check draft` asks, of every
+version: dbt's tests of keys are for who runs dbt by hand. dbt writes its logs and artefacts to `$KHO_HOME/dbt`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ DOOR = ("KHO_THRIFT_PORT", "DBT_ENV_SECRET_THRIFT")
 SAMPLES = 3
 SHOWN_LINES = 6
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # they are about the models, not the data: the tests run them
+KEY_TESTS = "test_name:unique_together"
 # A run is some ninety statements, most of them over small tables: compiled to Java they took the engine 134 s of
 # processor time, otherwise 74 s (size test, warm, side by side). Of a table this large the compiler pays.
 MANY_ROWS = 1_000_000
@@ -237,13 +239,13 @@ def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:
 
 
 def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
-    """What dbt is to build: what is due with the views below it, and every test that needs nothing that waits."""
+    """What dbt is to build: what is due with its views, and the tests that need not wait, without those of keys."""
     names = {node.name for node in due}
     views = {name for node in due for name in node.nodes if name.startswith("stg_")}
     left_out = sorted(
         {node.name for node in waiting}.union(*(n.nodes for n in waiting)) - {name for n in due for name in n.nodes}
     )
-    return ["--select", *sorted(names | views), *(["--exclude", *left_out] if left_out else [])]
+    return ["--select", *sorted(names | views), "--exclude", KEY_TESTS, *left_out]
 
 
 def run_dbt(
