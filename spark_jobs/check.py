@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,14 +27,14 @@ from quality.refusal import Refusal, run
 from quality.rules import CRITICAL, reference_values
 from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.marks import one_at_a_time
+from spark_jobs.outcomes import Outcome, Report, failures, outcome_of
 from spark_jobs.session import FEW_ROWS, connect, plan_for, rows_in, version
-from spark_jobs.verdicts import verdict_path
+from spark_jobs.verdicts import has_passed, verdict_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 LAYERS = {"raw": "kho ingest", "draft": "kho build", "open": "kho protect"}  # and what makes them
-SAMPLES = 3
 AT_ONCE = 2  # tables: a small one is mostly waiting for the engine to plan, which one core does
 
 
@@ -48,86 +48,9 @@ class NothingToCheck(Refusal):
     """A table that should be checked is not there."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one rule. `failed`: rows that break it, None when that is no matter of rows."""
-
-    name: str
-    column: str
-    level: str
-    expected: str
-    passed: bool
-    failed: int | None = None
-    samples: tuple[str, ...] = ()
-    found: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """One table looked at, as it stands in the check file."""
-
-    table: str
-    version: int
-    contract_sha256: str
-    checked_at: str
-    rows: int
-    passed: bool
-    rules: tuple[Outcome, ...]
-
-
 def columns_of(contract: Contract, layer: str) -> tuple[str, ...]:
     """The columns a table has in a layer: all of the contract's, or the public ones."""
     return contract.portal.columns if layer == "open" and contract.portal else tuple(contract.columns)
-
-
-def has_passed(path: Path, contract: Contract) -> bool:
-    """Whether this version passed under this very contract. A file that cannot be read says no."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return bool(found["passed"]) and found["contract_sha256"] == contract.sha256
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def outcome_of(
-    result: Mapping[str, Any], exceptions: Mapping[str, Any], meta: Mapping[str, str], *, passed: bool, personal: bool
-) -> Outcome:
-    """One result in our words. An expectation that raised has failed; of personal columns no value is told."""
-    about = (meta["rule"], meta["column"], meta["level"], meta["expected"])
-    if raised := _raised(exceptions):
-        return Outcome(*about, passed=False, found="it could not be checked" + ("" if personal else f": {raised}"))
-    if passed:
-        return Outcome(*about, passed=True, failed=0)
-    if "unexpected_count" not in result:
-        found = result.get("details", {}).get("mismatched") or result.get("observed_value")
-        return Outcome(*about, passed=False, found=_shown(found))
-    values = (
-        []
-        if personal
-        else [_shown(value) for value in result.get("partial_unexpected_list") or [] if value is not None]
-    )
-    samples = tuple(dict.fromkeys(values))[:SAMPLES]
-    return Outcome(*about, passed=False, failed=result["unexpected_count"], samples=samples)
-
-
-def failures(reports: list[Report], level: str) -> list[str]:
-    """One line for every rule of a level that failed, in the order of tables and rules."""
-    return [
-        f"{report.table}: {sentence(outcome)}"
-        for report in reports
-        for outcome in report.rules
-        if not outcome.passed and outcome.level == level
-    ]
-
-
-def sentence(outcome: Outcome) -> str:
-    """A rule that failed: expected, how many rows, sample values."""
-    text = f"{outcome.column} {outcome.name}".strip() + f": expected {outcome.expected}"
-    if outcome.failed is not None:
-        text += f"; {outcome.failed:,} rows break it"
-    if outcome.found:
-        text += f"; found {outcome.found}"
-    return text + (f"; for example {', '.join(outcome.samples)}" if outcome.samples else "")
 
 
 def main() -> None:
@@ -327,21 +250,6 @@ def _versions(warehouse: str, layer: str, contracts: list[Contract]) -> dict[str
     for contract in missing:
         print(f"not yet: there is no {table_in(layer, contract)}: `{LAYERS[layer]}` makes it")
     return {table: newest for table, newest in found.items() if newest is not None}
-
-
-def _raised(exceptions: Mapping[str, Any]) -> str:
-    """First line of what an expectation raised, in either of the two forms the library has; empty for nothing."""
-    infos = [exceptions] if "raised_exception" in exceptions else list(exceptions.values())
-    for info in infos:
-        if info["raised_exception"]:
-            return str(info["exception_message"]).strip().partition("\n")[0]
-    return ""
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={part}" for name, part in value.items())
-    return repr(value)
 
 
 def _write(path: Path, report: Report) -> None:

@@ -20,6 +20,15 @@ def verdict_path(lake: Path, layer: str, contract: Contract, version: int) -> Pa
     return lake / "checks" / layer / contract.table / f"{version}.json"
 
 
+def has_passed(path: Path, contract: Contract) -> bool:
+    """Whether this version passed under this very contract. A file that cannot be read says no."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return bool(found["passed"]) and found["contract_sha256"] == contract.sha256
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def require_passed(lake: Path, layer: str, contract: Contract, version: int) -> dict[str, Any]:
     """The check of this version by today's contract, if it passed; else NotPassed."""
     path = verdict_path(lake, layer, contract, version)

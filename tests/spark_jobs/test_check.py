@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from quality.contract import Column, Contract, Text, load_all
-from spark_jobs.check import (
-    Outcome,
-    Report,
-    check,
-    columns_of,
-    failures,
-    has_passed,
-    outcome_of,
-    sentence,
-    tables_of,
-)
+from spark_jobs.check import check, columns_of, tables_of
+from spark_jobs.outcomes import Report, failures
 from spark_jobs.session import connect, version
+from spark_jobs.verdicts import has_passed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 NOTHING = Text("-", "-")
-META = {"rule": "between", "column": "cases", "level": "critical", "expected": "at least 0"}
 PATIENT = Contract(
     table="city.patients",
     path=Path("patients.yml"),
@@ -52,40 +43,6 @@ PATIENT = Contract(
     delivery=None,
     sha256="abc",
 )
-
-
-def test_a_failed_rule_tells_how_many_rows_and_three_different_values() -> None:
-    result = {"unexpected_count": 5, "partial_unexpected_list": [-1, -1, -2, -3, -4]}
-    outcome = outcome_of(result, {}, META, passed=False, personal=False)
-    assert outcome == Outcome("between", "cases", "critical", "at least 0", False, 5, ("-1", "-2", "-3"))  # noqa: FBT003
-    assert sentence(outcome) == "cases between: expected at least 0; 5 rows break it; for example -1, -2, -3"
-
-
-def test_of_a_personal_column_no_value_is_told() -> None:
-    result = {"unexpected_count": 5, "partial_unexpected_list": ["0903123456"]}
-    outcome = outcome_of(result, {}, META, passed=False, personal=True)
-    assert (outcome.failed, outcome.samples) == (5, ())
-
-
-@pytest.mark.parametrize(
-    "raised",
-    [
-        {"raised_exception": True, "exception_message": "no column cases\n  at java"},
-        {"metric-1": {"raised_exception": True, "exception_message": "no column cases"}},
-    ],
-)
-def test_an_expectation_that_raised_has_failed(raised: dict[str, object]) -> None:
-    outcome = outcome_of({}, raised, META, passed=True, personal=False)
-    assert not outcome.passed
-    assert outcome.found == "it could not be checked: no column cases"
-    assert "column" not in outcome_of({}, raised, META, passed=True, personal=True).found
-
-
-def test_warnings_do_not_stand_among_what_stops() -> None:
-    broken = outcome_of({"observed_value": 3}, {}, META, passed=False, personal=False)
-    report = Report("draft.x", 1, "", "", 0, False, (broken, replace(broken, level="warning", found="4")))  # noqa: FBT003
-    assert failures([report], "critical") == ["draft.x: cases between: expected at least 0; found 3"]
-    assert failures([report], "warning") == ["draft.x: cases between: expected at least 0; found 4"]
 
 
 def test_a_passed_check_holds_for_its_contract_only(tmp_path: Path) -> None:
