@@ -91,7 +91,7 @@ def values_of(batch: pa.RecordBatch, columns: Columns) -> tuple[pa.Table, list[l
 
 def pour(batches: Iterable[pa.RecordBatch], columns: Columns, sinks: Sequence[Sink]) -> Digest:
     """Write every batch to all files as it comes, so that memory does not grow with the table. Returns what it was."""
-    content = Digest(list(columns))
+    content = Digest(columns)
     for batch in batches:
         table, values = values_of(batch, columns)
         content.add(values)

@@ -80,7 +80,7 @@ def dataset(
     values: dict[str, list[Any]] = {"ten": [text for text, _ in rows], "so_ca": [count for _, count in rows]}
     schema = pa.schema([pa.field("ten", pa.string())]).append(pa.field("so_ca", pa.int32()))
     pq.write_table(pa.table(values, schema=schema), parquet)
-    content = Digest(list(values))
+    content = Digest({"ten": "string", "so_ca": "int"})
     content.add(list(values.values()))
     held = Version(lineage_of(folder), version)
     table = Table("cases.csv", held, form_of(columns), columns, ("ten",), parquet, content.as_dict())

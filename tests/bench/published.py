@@ -151,7 +151,7 @@ def _content(before: Mapping[str, Any], gone: list[pa.Table], come: list[pa.Tabl
 
 
 def _digest(tables: list[pa.Table]) -> Digest:
-    digest = Digest(list(LOTS))
+    digest = Digest(LOTS)
     for table in tables:
         digest.add([table[name].to_pylist() for name in LOTS])
     return digest

@@ -20,6 +20,7 @@ from psycopg import sql
 from infra.services import postgres
 from portal_sync import whole
 from portal_sync.client import Client, PortalRefused, TokenRefused
+from portal_sync.desired import TYPES
 from portal_sync.portal import Changes, Column, Table, Version, form_of
 from quality.digest import ZONE, Digest
 from tests.portal import ask, dataset, lineage_of, page, publish, publishing, state
@@ -100,7 +101,8 @@ def test_what_the_database_counts_is_what_the_lake_counted(
     path = tmp_path / "every.parquet"
     schema = pa.schema([(name, kind) for name, (_, kind, _) in kinds.items()])
     pq.write_table(pa.table({name: values for name, (_, _, values) in kinds.items()}, schema=schema), path)
-    content = Digest(list(kinds))
+    spark = {kind: name for name, kind in TYPES.items()}
+    content = Digest({name: spark[kind] for name, (kind, _, _) in kinds.items()})
     content.add([values for _, _, values in kinds.values()])
     columns = tuple(Column(name, kind, {}) for name, (kind, _, _) in kinds.items())
     every = Table("", Version("every", 1), form_of(columns), columns, ("so",), path, content.as_dict())
@@ -301,7 +303,7 @@ def test_a_patch_brings_what_changed_and_makes_the_words_anew(ckan: Stack, clien
     assert [row["ten"] for row in ask(ckan, "datastore_search", resource_id=resource, q="9")["records"]] == [
         "Sởi Đống Đa"
     ]
-    expected = Digest(["ten", "so_ca"])
+    expected = Digest({"ten": "string", "so_ca": "int"})
     expected.add([["Sốt xuất huyết", "Sởi Đống Đa", "Bệnh dại"], [3, 9, 1]])
     told = ask(ckan, "kho_table_state", resource_id=resource)
     assert (told["digest"], told["version"]["version"]) == (expected.as_dict()["digest"], 2)
@@ -395,7 +397,7 @@ def test_columns_may_change_from_version_to_version(ckan: Stack, client: Client,
     path = tmp_path / "other.parquet"
     pq.write_table(pa.table({"ten": ["x"], "ty_le": [0.5]}), path)
     columns = (Column("ten", "text", {}), Column("ty_le", "float8", {"label": "Tỷ lệ"}))
-    content = Digest(["ten", "ty_le"])
+    content = Digest({"ten": "string", "ty_le": "double"})
     content.add([["x"], [0.5]])
     other = replace(
         table(tmp_path, ROWS, 2), columns=columns, form=form_of(columns), path=path, content=content.as_dict()
