@@ -216,7 +216,8 @@ def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
     """Wait for the job. False if it was lost, and has to be asked for again. Raises LoadFailed."""
     stage, since = "", time.monotonic()
     while True:
-        told = client.call("kho_table_load", {name: asked[name] for name in ("resource_id", "staged")})
+        known = {name: asked[name] for name in ("resource_id", "staged")}
+        told = client.call("kho_table_load", {**known, "beyond": stage})
         if told["stage"] == "over":
             return True
         if told["stage"] == "failed":
@@ -238,7 +239,8 @@ def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
                 found=f"{stage} for {waited:.0f} s",
                 remedy="see `kho logs portal-jobs`; `kho apply` begins anew",
             )
-        time.sleep(_POLL_S)
+        if not told["at_work"]:  # else the portal waits for what is new
+            time.sleep(_POLL_S)
 
 
 def _write_rows(rows: Any, stream: IO[bytes]) -> str:
