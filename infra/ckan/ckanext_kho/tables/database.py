@@ -31,14 +31,21 @@ def let_go() -> None:
 def writer(resource: str) -> Iterator[Connection]:
     """A connection in autocommit, as the tables' owner, that alone may load `resource`. Raises Busy."""
     let_go()
-    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
-    try:
-        opened.autocommit = True
+    with another() as opened:
         if not value(opened, "select pg_try_advisory_lock(hashtextextended(%s, 0))", resource):
             raise Busy(resource)
         if value(opened, "select has_parameter_privilege('deadlock_timeout', 'set')"):
             # Before a load's patience ends: only then does an autovacuum that holds the table give way to it.
             rows(opened, "set deadlock_timeout = '50ms'")
+        yield opened
+
+
+@contextmanager
+def another() -> Iterator[Connection]:
+    """A further connection like a writer's, for what it does at the same time."""
+    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
+    try:
+        opened.autocommit = True
         yield opened
     finally:
         opened.close()
@@ -81,6 +88,13 @@ def rows(connection: Connection, query: str | sql.Composable, *parameters: Any) 
     with connection.cursor() as cursor:
         cursor.execute(query, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def written(connection: Connection, statement: sql.Composable) -> int:
+    """How many rows a statement wrote."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.rowcount
 
 
 def value(connection: Connection, query: str | sql.Composable, *parameters: Any) -> Any:

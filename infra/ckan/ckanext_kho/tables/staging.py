@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ckanext_kho.hashed import Hashed
 from ckanext_kho.tables import names
-from ckanext_kho.tables.database import columns_of, comment_of, count, drop, rows, table, write_comment
+from ckanext_kho.tables.database import columns_of, comment_of, drop, rows, table, write_comment
 from ckanext_kho.tables.form import Column, Unfit, read_columns
 
 OPERATION = Column("_op", "text", {})  # of a patch: what to do with the row
@@ -69,15 +69,19 @@ def discard(connection: Connection, resource: str) -> None:
         drop(connection, name)
 
 
-def require(connection: Connection, staged: str, columns: Sequence[Column], expected: int) -> None:
-    """Raises Unfit unless what was staged is there, with these columns and as many rows."""
+def require(connection: Connection, staged: str, columns: Sequence[Column]) -> None:
+    """Raises Unfit unless what was staged is there, with these columns."""
     found = [(name, kind) for name, kind, _ in columns_of(connection, staged) if name != "_id"]
     if not found:
         raise Unfit("what was staged is gone: another load of this table began later; begin anew")
     if found != [(column.name, column.type) for column in columns]:
         raise Unfit(f"expected the columns that were staged, {_listed(found)}; found others")
-    if (rows_found := count(connection, staged)) != expected:  # it is unlogged: a database that crashed empties it
-        raise Unfit(f"expected the {expected:,} rows that were staged, found {rows_found:,}: begin anew")
+
+
+def require_rows(found: int, expected: int) -> None:
+    """Raises Unfit unless all rows are there: what is staged is unlogged, and a database that crashed empties it."""
+    if found != expected:
+        raise Unfit(f"expected the {expected:,} rows that were staged, found {found:,}: begin anew")
 
 
 def _listed(columns: Sequence[tuple[str, str]]) -> str:
