@@ -126,8 +126,8 @@ class Readers:
 def write_rows(batches: Iterator[Batch], contract: Contract, name: str, target: Path) -> int:
     """Rows of one file as Parquet: every column of the contract as text the engine can cast, and where it stood.
 
-    `_cells` (what stands over each column), `_unexpected` (by heading) and `_faults` (by column, what was expected)
-    are JSON objects; empty ones are null.
+    `_unexpected` (by heading) and `_faults` (by column, what was expected) are maps, null where they would be empty.
+    `_cells`, what stands over each column, is a JSON object: it is one text for all rows, a map would be one for each.
     """
     import pyarrow.parquet as pq  # noqa: PLC0415  only readers pay for the import
 
@@ -205,12 +205,7 @@ def _table(batch: Batch, contract: Contract, name: str) -> pa.Table:
         "_line": pa.array(batch.lines, pa.int32()),
         "_cells": _same(json.dumps(dict(batch.cells), ensure_ascii=False), size),
         "_unexpected": _unexpected(batch, size),
-        "_faults": pa.array(
-            [json.dumps(faults[i], ensure_ascii=False) if i in faults else None for i in range(size)]
-            if faults
-            else pa.nulls(size, pa.string()),
-            pa.string(),
-        ),
+        "_faults": _maps([faults.get(index) for index in range(size)] if faults else [], size),
     }
     return pa.table({**ours, **columns})
 
@@ -225,14 +220,22 @@ def _unexpected(batch: Batch, size: int) -> pa.Array[Any]:
     import pyarrow as pa  # noqa: PLC0415
 
     if not batch.unexpected:
-        return pa.nulls(size, pa.string())
+        return _maps([], size)
     headings = list(batch.unexpected)
     lists = [v.to_pylist() if isinstance(v, pa.Array) else v for v in batch.unexpected.values()]
     held = [
         {heading: str(value) for heading, value in zip(headings, row, strict=True) if value is not None}
         for row in zip(*lists, strict=True)
     ]
-    return pa.array([json.dumps(row, ensure_ascii=False) if row else None for row in held], pa.string())
+    return _maps(held, size)
+
+
+def _maps(told: Sequence[Mapping[str, str] | None], size: int) -> pa.Array[Any]:
+    """Of every row a map, null if it is empty or nothing is told of any row."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = pa.map_(pa.string(), pa.string())
+    return pa.array([list(one.items()) if one else None for one in told], kind) if told else pa.nulls(size, kind)
 
 
 def _sum(readings: Sequence[Reading]) -> Reading:

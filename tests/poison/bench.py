@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,7 +108,7 @@ class Bench:
             raise
         columns = pq.read_table(target).to_pydict() if found.rows else {}
         told = zip(columns.get("_line", []), columns.get("_faults", []), strict=True)
-        faults = {line: json.loads(text) for line, text in told if text}
+        faults = {line: dict(expected) for line, expected in told if expected}
         first = [
             f"line {line}: {name}: expected {text}" for line, told in faults.items() for name, text in told.items()
         ]
