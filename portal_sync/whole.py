@@ -216,8 +216,8 @@ def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
     """Wait for the job. False if it was lost, and has to be asked for again. Raises LoadFailed."""
     stage, since = "", time.monotonic()
     while True:
-        known = {name: asked[name] for name in ("resource_id", "staged")}
-        told = client.call("kho_table_load", {**known, "beyond": stage})
+        question = {"resource_id": asked["resource_id"], "staged": asked["staged"], "beyond": stage}
+        told = client.call("kho_table_load", question)
         if told["stage"] == "over":
             return True
         if told["stage"] == "failed":

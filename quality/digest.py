@@ -32,8 +32,9 @@ _FORMS: Mapping[str, tuple[int, str, Callable[[Any], Any]]] = {
     "boolean": (16, "?", bool),
     "date": (1082, "i", lambda value: value.toordinal() - _DAY),
     "timestamp": (1114, "q", lambda value: (_local(value) - _MOMENT) // timedelta(microseconds=1)),
+    "string": (25, "", str.encode),  # of any length
 }
-_TEXT = 25
+_HEAD = struct.Struct(">Ii")
 
 
 @dataclass
@@ -71,24 +72,20 @@ def _bits(row: bytes) -> int:
 
 def _sender(kind: str) -> Callable[[Any], bytes]:
     """What `record_send` makes of a value of that type."""
-    if kind == "string":
-        return _send_text
     number, form, value_of = _FORMS[kind]
-    null = struct.pack(">Ii", number, -1)
+    null = _HEAD.pack(number, -1)
+    if not form:
+
+        def send_text(value: str | None) -> bytes:
+            if value is None:
+                return null
+            text: bytes = value_of(value)
+            return _HEAD.pack(number, len(text)) + text
+
+        return send_text
     whole = struct.Struct(f">Ii{form}")
     size = struct.calcsize(f">{form}")
     return lambda value: null if value is None else whole.pack(number, size, value_of(value))
-
-
-def _send_text(value: str | None) -> bytes:
-    if value is None:
-        return _NO_TEXT
-    text = value.encode()
-    return _TEXT_HEAD.pack(_TEXT, len(text)) + text
-
-
-_TEXT_HEAD = struct.Struct(">Ii")
-_NO_TEXT = _TEXT_HEAD.pack(_TEXT, -1)
 
 
 def _local(value: datetime) -> datetime:

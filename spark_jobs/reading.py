@@ -219,8 +219,6 @@ def _same(text: str, size: int) -> pa.Array[Any]:
 def _unexpected(batch: Batch, size: int) -> pa.Array[Any]:
     import pyarrow as pa  # noqa: PLC0415
 
-    if not batch.unexpected:
-        return _maps([], size)
     headings = list(batch.unexpected)
     lists = [v.to_pylist() if isinstance(v, pa.Array) else v for v in batch.unexpected.values()]
     held = [

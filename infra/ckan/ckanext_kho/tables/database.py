@@ -7,7 +7,7 @@ connection. If its process is killed, PostgreSQL ends the connection and with it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -43,23 +43,21 @@ def writer(resource: str) -> Iterator[Connection]:
 @contextmanager
 def another() -> Iterator[Connection]:
     """A further connection like a writer's, for what it does at the same time."""
-    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
-    try:
+    with closing(_connect()) as opened:
         opened.autocommit = True
         yield opened
-    finally:
-        opened.close()
 
 
 @contextmanager
 def reader() -> Iterator[Connection]:
     """A connection that sees one state of the database and changes nothing."""
-    opened = psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
-    try:
+    with closing(_connect()) as opened:
         opened.set_session(isolation_level="REPEATABLE READ", readonly=True)
         yield opened
-    finally:
-        opened.close()
+
+
+def _connect() -> Connection:
+    return psycopg2.connect(toolkit.config["ckan.datastore.write_url"], application_name="kho tables")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.tables.database import exists, rows, value
+from ckanext_kho.tables.database import exists, rows
 from ckanext_kho.tables.form import Version
 
 TABLE = "_kho_versions"  # the DataStore does not list what begins with _
@@ -46,16 +46,6 @@ def remember(connection: Connection, dataset: str, version: Version, replaces: V
         "insert into public._kho_versions values (%s, %s, %s, %s, %s, %s) on conflict do nothing",
         *(dataset, version.lineage, version.number, *before, total),
     )
-
-
-def rows_of(connection: Connection, dataset: str, version: Version) -> int | None:
-    """How many rows a version was published with; None if it never was."""
-    found = value(
-        connection,
-        "select rows from public._kho_versions where dataset_id = %s and lineage = %s and version = %s",
-        *(dataset, version.lineage, version.number),
-    )
-    return None if found is None else int(found)
 
 
 def forget(connection: Connection, dataset: str, version: Version) -> None:

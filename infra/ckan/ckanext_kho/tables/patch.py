@@ -29,7 +29,8 @@ class Changes:
 
 def patch(connection: Connection, load: Load, expected: Changes) -> None:
     """All of it or nothing. Raises Unfit or Moved, and leaves the table as it was."""
-    before = load.replaces and history.rows_of(connection, load.dataset, load.replaces)
+    known = {one.version: one.rows for one in history.published(connection, load.dataset)}
+    before = known.get(load.replaces) if load.replaces else None
     if before is None:
         raise Unfit("a patch needs a published version that it is for")
     staging.require(connection, load.staged, (staging.OPERATION, *load.form.columns))

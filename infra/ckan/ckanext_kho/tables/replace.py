@@ -45,7 +45,8 @@ def build(connection: Connection, load: Load) -> None:
     new = names.NEW + resource
     for left in (names.OLD + resource, new):  # dropped here: in the swap it would cost readers a second
         drop(connection, left)
-    _set(connection)
+    for name, setting in SETTINGS.items():
+        rows(connection, sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(setting)))
     staging.tell(connection, staged, stage="words")
     listed = sql.SQL(", ").join(sql.Identifier(column.name) for column in form.columns)
     fill = sql.SQL("create table {} as select _id, {} as _full_text, {} from {} as staged")
@@ -65,11 +66,6 @@ def build(connection: Connection, load: Load) -> None:
     staging.tell(connection, staged, stage="built")
 
 
-def _set(connection: Connection) -> None:
-    for name, setting in SETTINGS.items():
-        rows(connection, sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(setting)))
-
-
 def _index(connection: Connection, resource: str, new: str, form: Form) -> None:
     """All indexes, those of the keys over a connection of their own. Raises Unfit if the key is none.
 
@@ -86,7 +82,6 @@ def _index(connection: Connection, resource: str, new: str, form: Form) -> None:
 
 
 def _index_keys(connection: Connection, resource: str, new: str, form: Form) -> None:
-    _set(connection)
     unique = sql.SQL("create unique index {} on {} ({})")
     rows(connection, unique.format(sql.Identifier(names.primary(new)), table(new), sql.Identifier("_id")))
     key = sql.Identifier(names.NEW + names.key_index(resource, form.key))
