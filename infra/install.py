@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +27,9 @@ LOCKS = ROOT / "infra" / "locks"
 ARCHIVES = LOCKS / "jars.json"
 SOURCES = ROOT / "infra" / "engine"
 GUARD = "engine plug-in"
+# Pyspark comes as a source, 430 MB of Java archives: to compress them once more took 12 of an environment's 28 s.
+_PACKED = ("--config-settings-package", "pyspark:--build-option=--compression=stored")
+FETCHER = "archives"  # the environment of `infra.archives`
 
 
 class SetupFailed(Refusal):
@@ -44,15 +47,28 @@ def install(settings: Settings, *environments: str, archives: bool = False) -> b
     os.umask(OPEN)  # PostgreSQL runs as somebody else from there
     settings.tools.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(settings.tools / "install.lock"):
-        for name in missing(settings, *lacking, archives=archives):  # a set-up we waited for may have made some
+        _make(settings, missing(settings, *lacking, archives=archives))  # a set-up we waited for may have made some
+    os.umask(CLOSED)
+    return True
+
+
+def _make(settings: Settings, lacking: Sequence[str]) -> None:
+    """All of them. The Java archives arrive while the environments are made, for each waits for something else."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a start that installs nothing need not wait for it
+
+    with ThreadPoolExecutor(1) as beside:
+        if ARCHIVES.stem in lacking:
+            for name in missing(settings, FETCHER):
+                _install_environment(settings, name)
+            arriving = beside.submit(_install_archives, settings)
+        for name in lacking:
             if name == ARCHIVES.stem:
-                _install_archives(settings)
+                with _phase("Java archives"):
+                    arriving.result()
             elif name == GUARD:
                 _compile_guard(settings)
             else:
                 _install_environment(settings, name)
-    os.umask(CLOSED)
-    return True
 
 
 def missing(settings: Settings, *environments: str, archives: bool = False) -> list[str]:
@@ -97,7 +113,11 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 def _phase(what: str) -> Iterator[None]:
     print(f"  {what} …", end="", flush=True)
     start = time.monotonic()
-    yield
+    try:
+        yield
+    except SetupFailed:
+        print(flush=True)
+        raise
     print(f" {time.monotonic() - start:.0f} s", flush=True)
 
 
@@ -108,7 +128,7 @@ def _install_environment(settings: Settings, name: str) -> None:
         stamp.unlink(missing_ok=True)
         if not settings.python(name).exists():
             _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(settings.tools / name)], settings)
-        options = ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt")]
+        options = ["--require-hashes", "--build-constraints", str(LOCKS / "build.txt"), *_PACKED]
         python = str(settings.python(name))
         _run([uv, "pip", "sync", "--quiet", *options, "--python", python, str(LOCKS / f"{name}.txt")], settings)
         stamp.write_text(expected)
@@ -116,10 +136,9 @@ def _install_environment(settings: Settings, name: str) -> None:
 
 def _install_archives(settings: Settings) -> None:
     stamp, expected = _archives_stamp(settings)
-    with _phase("Java archives"):
-        settings.jars.mkdir(parents=True, exist_ok=True)
-        _run([str(settings.python("lake")), "-m", "infra.archives", str(ARCHIVES), str(settings.jars)], settings)
-        stamp.write_text(expected)
+    settings.jars.mkdir(parents=True, exist_ok=True)
+    _run([str(settings.python(FETCHER)), "-m", "infra.archives", str(ARCHIVES), str(settings.jars)], settings)
+    stamp.write_text(expected)
 
 
 def _compile_guard(settings: Settings) -> None:
@@ -146,16 +165,17 @@ def _uv(settings: Settings) -> str:
     if not program.exists():
         options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCKS / "uv.txt")]
         with _phase("installer"):
-            if find_spec("ensurepip"):
+            if find_spec("pip"):
+                target = ["--target", str(home), "--upgrade"]  # else what an interrupted set-up left would stay
+                _run([sys.executable, "-m", "pip", "install", *target, *options], settings)
+            elif find_spec("ensurepip"):  # takes 6 s to make a pip
                 _run([sys.executable, "-m", "venv", "--clear", str(home)], settings)
                 _run([str(home / "bin" / "python"), "-m", "pip", "install", *options], settings)
-            elif find_spec("pip"):  # some distributions part Python from its ensurepip
-                _run([sys.executable, "-m", "pip", "install", "--target", str(home), *options], settings)
             else:
                 raise SetupFailed(
                     "this Python can install nothing",
                     where=sys.executable,
-                    expected="its module ensurepip, or pip",
+                    expected="its module pip, or ensurepip",
                     found="neither",
                     remedy="install one of them (Debian: python3-venv or python3-pip), then run the same command again",
                 )
@@ -169,7 +189,6 @@ def _run(argv: list[str], settings: Settings) -> None:
         environment.setdefault("REQUESTS_CA_BUNDLE", certificates)
     done = subprocess.run(argv, env=environment, text=True, capture_output=True, check=False)
     if done.returncode:
-        print(flush=True)
         raise SetupFailed(
             "set-up stopped",
             where=" ".join(argv),

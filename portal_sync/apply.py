@@ -10,15 +10,20 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any
 
 from portal_sync import plain, whole
 from portal_sync.actual import by_file, read_tables, table_of
 from portal_sync.client import Client, Missing, PortalUnreachable
+from portal_sync.lanes import lanes
 from portal_sync.plan import Action, Change
-from portal_sync.portal import GROUP, MARK, ORGANISATION, Content, Entry, File, State
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Content, Entry, File, State
 from quality.refusal import Refusal
 
+# So many datasets at a time. Most are small, and then publisher and portal wait for each other some twenty times: the
+# demo's 19 took 30 s one after the other, 26 s by two and 19 s by three (two cores, warm).
+_AT_ONCE = 3
 _LAST = ("kho_version", "exported_at", "row_count")  # fields that speak of the data, written when it is there
 
 
@@ -33,16 +38,19 @@ class NotApplied(Refusal):
 def apply(client: Client, changes: list[Change], desired: State, actual: State, say: Callable[[str], None]) -> None:
     """Every change in order. One that fails does not keep the others from being tried; NotApplied names them."""
     failed = []
-    for change in changes:
-        try:
-            done = _carry_out(client, change, desired, actual)
-        except PortalUnreachable:
-            raise
-        except Refusal as refusal:
-            print(f"kho: {change.kind} {change.name}: {refusal}", file=sys.stderr)
-            failed.append(f"{change.kind} {change.name}")
-        else:
-            say(f"apply {change.kind} {change.name}: {done}")
+    for (kind, _), some in groupby(changes, lambda change: (change.kind, change.action is Action.REMOVE)):
+        at_once = _AT_ONCE if kind == DATASET else 1  # the others are few, and may stand above each other
+        with lanes(list(some), lambda change: _carry_out(client, change, desired, actual), at_once) as carried_out:
+            for change, outcome in carried_out:
+                try:
+                    done = outcome.result()
+                except PortalUnreachable:
+                    raise
+                except Refusal as refusal:
+                    print(f"kho: {change.kind} {change.name}: {refusal}", file=sys.stderr)
+                    failed.append(f"{change.kind} {change.name}")
+                else:
+                    say(f"apply {change.kind} {change.name}: {done}")
     if failed:
         raise NotApplied(
             f"{len(failed)} of {len(changes)} changes failed; the others were carried out",

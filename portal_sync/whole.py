@@ -13,11 +13,13 @@ import hashlib
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from portal_sync import plain
+from portal_sync.actual import by_file
 from portal_sync.client import Client, PortalRefused
 from portal_sync.portal import Changes, Entry, File, Table, Version, opened, patch_for
 from portal_sync.view import ensure_view
@@ -27,6 +29,7 @@ _POLL_S = 0.3
 _TRIES = 3  # a worker that is killed takes its job with it; what was staged is still there
 _QUEUED_S = 60  # then the job is taken for lost: a worker that is restarted begins within seconds
 _STUCK_S = 1800  # the longest that one stage may take
+_FIRST_IN_LINE = threading.Lock()  # the portal does one job after the other: who waits for another of ours is not lost
 
 
 class LoadFailed(Refusal):
@@ -45,8 +48,10 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
     wanted = {name: _described(client, entry.name, file) for name, file in entry.files.items()}
     for file in _files_to_bring(entry, table.version, resources, held):
         _bring(client, entry.name, table.version, file)
-    for name in [name for name in entry.files if name not in resources]:  # in their order, the receipt last
-        resources[name] = client.call("resource_create", {"package_id": dataset, **wanted[name]})
+    if lacking := [name for name in entry.files if name not in resources]:  # in their order, the receipt last
+        added = {"update__resources__extend": [wanted[name] for name in lacking]}
+        revised = client.call("package_revise", {"match": {"id": dataset}, **added})
+        resources |= by_file(revised["package"]["resources"])
 
     def prove_files() -> None:
         for file in entry.files.values():
@@ -54,9 +59,12 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
 
     resource = resources[table.file]["id"]
     done = load(client, resource, table, held, prove_files)
-    for name, described in wanted.items():
-        if any((resources[name].get(field) or "") != value for field, value in described.items()):
-            client.call("resource_patch", {"id": resources[name]["id"], **described})
+    if changed := {
+        f"update__resources__{resources[name]['id']}": described
+        for name, described in wanted.items()
+        if any((resources[name].get(field) or "") != value for field, value in described.items())
+    }:
+        client.call("package_revise", {"match": {"id": dataset}, **changed})
     ensure_view(client, resource)
     if done:
         client.call("kho_history_trim", {"id": dataset})
@@ -171,8 +179,11 @@ def prove(client: Client, resource: str, table: Table) -> None:
 def _replace(client: Client, resource: str, table: Table, replaces: Version | None) -> None:
     asked = _stage(client, resource, table, replaces, table.parquet())
     for _ in range(_TRIES):
-        if client.call("kho_table_replace", asked)["done"] or _is_over(client, asked):
+        if client.call("kho_table_replace", asked)["done"]:
             return
+        with _FIRST_IN_LINE:
+            if _is_over(client, asked):
+                return
 
 
 def _patch(client: Client, resource: str, table: Table, changes: Changes, replaces: Version | None) -> None:

@@ -51,12 +51,15 @@ def test_an_interrupted_set_up_goes_on(settings: Settings) -> None:
     assert _installed(settings) == "2.1.0"
 
 
-def test_a_python_without_ensurepip_installs_by_its_pip(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("lacks", ["pip", "ensurepip"])
+def test_a_python_with_one_installer_is_enough(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lacks: str
 ) -> None:
-    venv.create(tmp_path / "has-pip", with_pip=True)
-    monkeypatch.setattr(install, "find_spec", lambda name: None if name == "ensurepip" else name)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "has-pip" / "bin" / "python"))
+    venv.create(tmp_path / "has-both", with_pip=True)
+    monkeypatch.setattr(install, "find_spec", lambda name: None if name == lacks else name)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "has-both" / "bin" / "python"))
+    home = settings.tools / "uv"
+    (home / "uv").mkdir(parents=True)  # by a set-up that was interrupted
     install.install(settings, "small")
     assert _installed(settings) == "2.1.0"
 
@@ -105,7 +108,7 @@ def test_the_engines_plug_in_is_compiled_again_when_a_source_changes(
 
 def test_locks_pin_everything_by_hash_and_name_no_host() -> None:
     locks = sorted(path for path in install.LOCKS.glob("*.txt") if path.name != "overrides.txt")
-    assert {lock.stem for lock in locks} == {"analyst", "build", "dev", "lake", "portal", "scheduler", "uv"}
+    assert {lock.stem for lock in locks} == {"analyst", "archives", "build", "dev", "lake", "portal", "scheduler", "uv"}
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text, lock

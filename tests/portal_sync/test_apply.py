@@ -148,7 +148,7 @@ def test_a_portal_without_our_extension_is_loaded_in_batches_and_finished_after_
 @pytest.mark.parametrize(
     "breaks_at",
     [
-        ("resource_create", 1),
+        ("package_revise", 1),
         ("put", 1),
         ("kho_table_replace", 1),
         ("kho_table_state", 1),
@@ -168,7 +168,7 @@ def test_a_killed_apply_shows_nothing_half_done_and_the_next_one_finishes_it(
     assert changes_for(client, wanted)[0] == []
 
 
-@pytest.mark.parametrize("action", ["resource_create", "kho_table_replace", "package_patch"])
+@pytest.mark.parametrize("action", ["package_revise", "kho_table_replace", "package_patch"])
 def test_a_dataset_that_never_was_there_is_nobodys_until_it_is_whole(
     ckan: Stack, client: Client, tmp_path: Path, action: str
 ) -> None:
