@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from quality.refusal import Refusal
@@ -24,6 +25,7 @@ KINDS = {
     "telephone number": re.compile(r"(?<![\d.,])(?:\+84[ .-]?|0)(?:[35789](?:[ .-]?\d){8}|2(?:[ .-]?\d){9})(?![\d])"),
     "e-mail address": re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
 }
+_AT_A_TIME = 10_000  # rows: a value that stands in many of them is looked at once
 Findings = Counter[tuple[str, str, str]]
 
 
@@ -63,7 +65,7 @@ def _columns_of_csv(path: Path) -> Iterator[tuple[str, list[str]]]:
         reader = csv.reader(lines)
         names = next(reader)
         yield from ((name, [name]) for name in names)
-        while rows := [row for _, row in zip(range(10_000), reader, strict=False)]:
+        while rows := list(islice(reader, _AT_A_TIME)):
             yield from zip(names, map(list, zip(*rows, strict=True)), strict=True)
 
 
@@ -71,7 +73,7 @@ def _columns_of_parquet(path: Path) -> Iterator[tuple[str, list[str]]]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=10_000):
+        for batch in file.iter_batches(batch_size=_AT_A_TIME):
             for name in batch.schema.names:
                 yield name, [str(value) for value in batch.column(name).to_pylist() if value is not None]
 
@@ -79,19 +81,22 @@ def _columns_of_parquet(path: Path) -> Iterator[tuple[str, list[str]]]:
 def _columns_of_json(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Of lines that are rows, changes (`changes.jsonl`) or features of a map, as `formats` writes them."""
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            text = line.lstrip(",").strip()
-            if text.startswith("{") and text.endswith("}"):
-                yield from _texts_in(json.loads(text))
+        while some := list(islice(lines, _AT_A_TIME)):
+            columns: dict[str, list[str]] = {}
+            for line in some:
+                text = line.lstrip(",").strip()
+                if text.startswith("{") and text.endswith("}"):
+                    _add_texts(json.loads(text), columns)
+            yield from columns.items()
 
 
-def _texts_in(value: object) -> Iterator[tuple[str, list[str]]]:
+def _add_texts(value: object, columns: dict[str, list[str]]) -> None:
     if isinstance(value, dict):
         for name, inner in value.items():
             if isinstance(inner, str):
-                yield name, [inner]
+                columns.setdefault(name, []).append(inner)
             else:
-                yield from _texts_in(inner)
+                _add_texts(inner, columns)
 
 
 def _columns_of_xlsx(path: Path) -> Iterator[tuple[str, list[str]]]:
