@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import IO, ClassVar
 
 
 @dataclass
@@ -39,6 +40,7 @@ def run(main: Callable[[], None]) -> int:
     """Exit code of `main`: 0; 1, or NOT_YET, with a message on stderr. Tracebacks only for who sets KHO_DEBUG=1."""
     try:
         main()
+        sys.stdout.flush()
     except NotYet as waiting:
         print(f"kho: not yet: {waiting}", file=sys.stderr)
         return NOT_YET
@@ -47,9 +49,19 @@ def run(main: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("kho: stopped by you; what was finished stays, the rest is done by the next run", file=sys.stderr)
     except Exception as error:  # the last line of defence: a user gets a sentence, a developer the traceback
+        if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):  # such as `head`, which has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says so again at its end
+            return 1
         if os.environ.get("KHO_DEBUG"):
             raise
         print(f"kho: {type(error).__name__}: {error}\n  what to do: KHO_DEBUG=1 shows where", file=sys.stderr)
     else:
         return 0
     return 1
+
+
+def _has_no_reader(stream: IO[str]) -> bool:
+    """Whether a stream is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
