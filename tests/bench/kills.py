@@ -16,6 +16,7 @@ from pathlib import Path
 
 from infra.settings import PORTS, Settings, read_settings
 from tests.kills import NAME, RUNS, Told, Trial
+from tests.portal import publish, publisher
 from tests.readers import Readers
 from tests.stack import Stack
 
@@ -49,6 +50,7 @@ def _all_points(stack: Stack, number: int, seed: int) -> list[Told]:
     readers, told = Readers(stack.settings.portal_url, NAME), []
     folder = stack.settings.home / "kills" / str(os.getpid())  # a lineage of its own: what was published stays
     trial = Trial(stack, folder, random.Random(seed), readers)  # noqa: S311 - drawn anew, it must be the same
+    publish(publisher(stack), {}, also=[NAME])  # of an earlier run in this folder
     with readers.reading():
         if faults := trial.undisturbed():
             sys.exit("undisturbed: " + "; ".join(faults))
