@@ -14,6 +14,7 @@ import requests
 
 from infra.services import postgres
 from infra.services.portal import environment
+from portal_sync import whole
 from portal_sync.actual import TokenInvalid
 from portal_sync.apply import NotApplied
 from portal_sync.client import Client, PortalRefused, PortalUnreachable
@@ -443,3 +444,15 @@ def test_a_table_of_200_000_rows_is_held_whole_and_searched(ckan: Stack, client:
     assert ask(ckan, "datastore_search", resource_id=resource["id"], q="huynh", limit=1)["total"] == 200
     last = ask(ckan, "datastore_search", resource_id=resource["id"], sort="_id desc", limit=1)["records"]
     assert last[0]["so_ca"] == 199_999
+
+
+@pytest.mark.usefixtures("client")
+def test_of_two_large_tables_at_once_the_one_that_waits_its_turn_is_not_taken_for_lost(
+    ckan: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "_QUEUED_S", 1)  # a load of so many rows takes longer
+    rows = [(f"Huỳnh {number}", number) for number in range(100_100)]  # of which the portal makes a table in a job
+    asking = Counting(ckan)
+    publish(asking, state(*(dataset(name, tmp_path, rows) for name in ("thu-lon", "thu-tot"))))
+    assert asking.asked.count("kho_table_replace") == 2
+    assert {table_of(ckan, name)["total"] for name in ("thu-lon", "thu-tot")} == {100_100}
