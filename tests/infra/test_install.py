@@ -57,6 +57,8 @@ def test_a_python_with_one_installer_is_enough(
 ) -> None:
     venv.create(tmp_path / "has-both", with_pip=True)
     monkeypatch.setattr(install, "find_spec", lambda name: None if name == lacks else name)
+    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    monkeypatch.setenv("PIP_USER", "1")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "has-both" / "bin" / "python"))
     home = settings.tools / "uv"
     (home / "uv").mkdir(parents=True)  # by a set-up that was interrupted
