@@ -183,8 +183,8 @@ def _uv(settings: Settings) -> str:
 
 
 def _run(argv: list[str], settings: Settings) -> None:
-    environment = {**os.environ, "UV_CACHE_DIR": str(settings.tools / "cache"), "PYTHONPATH": str(ROOT)}
-    environment |= {"PYTHONPYCACHEPREFIX": str(settings.tools / "pycache")}
+    caches = {"UV_CACHE_DIR": str(settings.tools / "cache"), "PYTHONPYCACHEPREFIX": str(settings.tools / "pycache")}
+    environment = {**os.environ, **caches, "PYTHONPATH": str(ROOT)}
     environment |= {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"}  # who told pip so did not mean a folder of ours
     if certificates := os.environ.get("SSL_CERT_FILE"):  # uv heeds it, the Maven client asks for another name
         environment.setdefault("REQUESTS_CA_BUNDLE", certificates)

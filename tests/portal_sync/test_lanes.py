@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -22,10 +23,11 @@ def test_what_comes_of_each_stands_in_their_order_whatever_ends_first() -> None:
 
 def test_no_more_are_at_work_than_was_said() -> None:
     at_work, most = set(), []
+    all_are_at_work = threading.Barrier(3, timeout=60)
 
     def work(number: int) -> None:
         at_work.add(number)
-        time.sleep(0.01)
+        all_are_at_work.wait()
         most.append(len(at_work))
         at_work.discard(number)
 
@@ -36,22 +38,23 @@ def test_no_more_are_at_work_than_was_said() -> None:
 
 
 def test_who_fails_meanwhile_waits_for_what_has_begun_and_begins_no_more() -> None:
+    many = range(10_000)  # a minute's work: nobody is so slow to fail
     begun, ended = [], []
 
     def work(number: int) -> None:
         begun.append(number)
-        time.sleep(0.1)
+        time.sleep(0.01)
         ended.append(number)
 
     def fail() -> None:
-        with lanes(range(9), work, 2) as outcomes:
+        with lanes(many, work, 2) as outcomes:
             next(outcomes)[1].result()
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         fail()
     assert sorted(begun) == sorted(ended)
-    assert len(begun) < 9
+    assert len(begun) < len(many)
 
 
 def test_who_interrupts_waits_for_nothing() -> None:
