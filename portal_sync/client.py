@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -85,8 +85,11 @@ class Client:
                 self._has_extension = False
         return self._has_extension
 
-    def put(self, path: str, stream: IO[bytes], **parameters: str) -> Any:
-        """What the extension answers to bytes that are streamed, of any size. Raises as `call` does."""
+    def put(self, path: str, stream: IO[bytes] | Iterable[bytes], **parameters: str) -> Any:
+        """What the extension answers to bytes that are streamed, of any size. Raises as `call` does.
+
+        A portal that asks for patience is sent them again: a file from where it stood, what is iterated anew.
+        """
         with self._refusals(path, {}):
             answer = self._session.put(
                 f"{self.url}/{path}",

@@ -9,14 +9,13 @@ gets, the table and every file, is asked for and compared with the export's mani
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from functools import partial
+from typing import Any
 
 from portal_sync import plain
 from portal_sync.actual import by_file
@@ -177,7 +176,7 @@ def prove(client: Client, resource: str, table: Table) -> None:
 
 
 def _replace(client: Client, resource: str, table: Table, replaces: Version | None) -> None:
-    asked = _stage(client, resource, table, replaces, table.parquet())
+    asked = _stage(client, resource, table, replaces, table.parquet)
     for _ in range(_TRIES):
         if client.call("kho_table_replace", asked)["done"]:
             return
@@ -187,25 +186,32 @@ def _replace(client: Client, resource: str, table: Table, replaces: Version | No
 
 
 def _patch(client: Client, resource: str, table: Table, changes: Changes, replaces: Version | None) -> None:
-    asked = _stage(client, resource, table, replaces, opened(changes.path), is_patch=True)
+    asked = _stage(client, resource, table, replaces, partial(opened, changes.path), is_patch=True)
     counts = {"inserted": changes.inserted, "updated": changes.updated, "deleted": changes.deleted}
     client.call("kho_table_patch", {**asked, **counts})
 
 
 def _stage(
-    client: Client, resource: str, table: Table, replaces: Version | None, rows: Any, *, is_patch: bool = False
+    client: Client,
+    resource: str,
+    table: Table,
+    replaces: Version | None,
+    parquet: Callable[[], Any],
+    *,
+    is_patch: bool = False,
 ) -> dict[str, Any]:
     """Send the rows up; what a load of them is then asked with."""
+    from portal_sync.rows import Rows  # noqa: PLC0415 - a plan that loads nothing need not wait for pyarrow
+
     _await_others(client, resource)
     columns = [{"id": column.name, "type": column.type} for column in table.columns]
     if is_patch:
         columns.insert(0, {"id": "_op", "type": "text"})
-    with tempfile.TemporaryFile() as stream:
-        sha256 = _write_rows(rows, stream)
-        path = f"api/kho/tables/{resource}/staged"
-        staged: dict[str, Any] = client.put(path, stream, columns=json.dumps(columns), sha256=sha256)
+    rows = Rows(parquet)
+    staged: dict[str, Any] = client.put(f"api/kho/tables/{resource}/staged", rows, columns=json.dumps(columns))
     return {
         **staged,
+        "sha256": rows.sha256,
         "resource_id": resource,
         "fields": table.fields,
         "key": list(table.key),
@@ -252,46 +258,6 @@ def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
             )
         if not told["at_work"]:  # else the portal waits for what is new
             time.sleep(_POLL_S)
-
-
-def _write_rows(rows: Any, stream: IO[bytes]) -> str:
-    """The rows as PostgreSQL's CSV, where nothing is null and `""` is an empty text; their sha256."""
-    import pyarrow as pa  # noqa: PLC0415 - a plan that loads nothing need not wait for it
-    import pyarrow.compute as pc  # noqa: PLC0415
-    import pyarrow.csv  # noqa: PLC0415
-
-    local: Any = pc.local_timestamp
-    sink: Any = stream
-    names = ["_op" if name == "_change" else name for name in rows.schema_arrow.names]
-    schema = pa.schema([(name, _without_zone(kind)) for name, kind in zip(names, rows.schema_arrow.types, strict=True)])
-    with pyarrow.csv.CSVWriter(sink, schema) as writer:
-        for batch in map(_operations, rows.iter_batches()):
-            columns = [local(one) if _without_zone(one.type) != one.type else one for one in batch.columns]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-    sink.seek(0)
-    sha256 = hashlib.file_digest(sink, "sha256").hexdigest()
-    sink.seek(0)
-    return sha256
-
-
-def _operations(batch: Any) -> Any:
-    """Changes as a patch has them: what a row was before is told to the public, not to the table. Rows as they are."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute  # noqa: PLC0415
-
-    compute: Any = pyarrow.compute
-    if "_change" not in batch.schema.names:
-        return batch
-    kept = batch.filter(compute.not_equal(batch["_change"], "update_preimage"))
-    names = {"delete": "delete", "insert": "upsert", "update_postimage": "upsert"}
-    operations = pa.array([names[kind] for kind in kept["_change"].to_pylist()], pa.string())
-    return kept.set_column(kept.schema.get_field_index("_change"), "_change", operations)
-
-
-def _without_zone(kind: Any) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
 
 
 def _as_dict(version: Version | None) -> dict[str, Any] | None:

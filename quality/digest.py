@@ -1,7 +1,7 @@
 """A table's content in few figures: rows, nulls by column, and a digest that no order of the rows changes.
 
 The lake's files and the portal's database must come to the same: `export` counts it into its manifest, and the
-portal's extension counts it in SQL over what it serves (`infra/ckan/ckanext_kho/tables/text.py`, in its own licence;
+portal's extension counts it in SQL over what it serves (`infra/ckan/ckanext_kho/tables/state.py`, in its own licence;
 a test holds the two together).
 
 A row is digested as PostgreSQL's `record_send` gives it, for nothing else costs the database as little: how many

@@ -13,7 +13,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -93,7 +93,7 @@ class Asking(Client):
         self._wait(action)
         return super().call(action, data, files)
 
-    def put(self, path: str, stream: IO[bytes], **parameters: str) -> Any:
+    def put(self, path: str, stream: IO[bytes] | Iterable[bytes], **parameters: str) -> Any:
         self._wait(f"PUT {path.split('/')[2]}")
         return super().put(path, stream, **parameters)
 

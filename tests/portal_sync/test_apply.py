@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -40,7 +40,7 @@ class Counting(Client):
         self._note(action)
         return super().call(action, data, files)
 
-    def put(self, path: str, stream: IO[bytes], **parameters: str) -> Any:
+    def put(self, path: str, stream: IO[bytes] | Iterable[bytes], **parameters: str) -> Any:
         self._note("put")
         return super().put(path, stream, **parameters)
 

@@ -1,15 +1,24 @@
+import hashlib
 import io
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from portal_sync.actual import TokenInvalid, read_portal
 from portal_sync.client import Client, NotAPortal, PortalFailed, PortalUnreachable
+from portal_sync.portal import opened
+from portal_sync.rows import Rows
 from tests.portal import publisher
 from tests.stack import Stack
+
+ROWS = b'"ten"\n"a"\n"b"\n'
 
 
 class Page(BaseHTTPRequestHandler):
@@ -20,10 +29,12 @@ class Page(BaseHTTPRequestHandler):
     promised = 0  # bytes more than come
     later = 0
     asked = 0
+    sent = b""  # with the last question
 
     def do_POST(self) -> None:
         type(self).asked += 1
-        self.rfile.read(int(self.headers["Content-Length"]))
+        length = self.headers["Content-Length"]
+        type(self).sent = self._parts() if length is None else self.rfile.read(int(length))
         if self.content is None:
             self.close_connection = True
             return
@@ -34,6 +45,15 @@ class Page(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(self.content) + self.promised))
         self.end_headers()
         self.wfile.write(self.content)
+
+    def _parts(self) -> bytes:
+        """What comes in parts, each with its length before it; the last is empty."""
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     do_PUT = do_POST  # noqa: N815 - the library's names
     do_GET = do_POST  # noqa: N815
@@ -95,13 +115,18 @@ def test_a_portal_that_hangs_up_or_breaks_off_is_told_with_where(
     assert caught.value.where == f"{web_page} user_show"
 
 
+@pytest.mark.parametrize("made", [True, False], ids=["made as it is sent", "a file"])
 def test_who_is_asked_to_come_back_later_does_so_with_all_that_was_sent(
-    web_page: str, monkeypatch: pytest.MonkeyPatch
+    web_page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, made: bool
 ) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"ten": ["a", "b"]}), path)
+    stream = Rows(partial(opened, path)) if made else io.BytesIO(ROWS)
     monkeypatch.setattr(Page, "content", json.dumps({"success": True, "result": "done"}).encode())
     monkeypatch.setattr(Page, "later", 2)
-    assert Client(web_page, "token").put("api/kho/files/x", io.BytesIO(b"all of it")) == "done"
-    assert Page.asked == 3
+    assert Client(web_page, "token").put("api/kho/files/x", stream) == "done"
+    assert (Page.asked, Page.sent) == (3, ROWS)
+    assert not isinstance(stream, Rows) or stream.sha256 == hashlib.sha256(ROWS).hexdigest()
 
 
 def test_a_portal_that_is_never_ready_is_left_with_what_it_said(web_page: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from ckan import model
 from ckan.plugins import toolkit
 from flask import Blueprint, abort, jsonify, request, send_file
 
-from ckanext_kho.hashed import Hashed
+from ckanext_kho.hashed import Hashed, require_sha256
 from ckanext_kho.tables import fence
 from ckanext_kho.tables.actions import answer_refusals
 from ckanext_kho.tables.database import glance, let_go, reader
@@ -183,7 +183,7 @@ def _receive(stream: IO[bytes], place: Path, sha256: str) -> None:
     try:
         with part.open("xb") as file:
             shutil.copyfileobj(hashed, file, _CHUNK)
-        hashed.require(sha256)
+        require_sha256(hashed.sha256, sha256)
         if place.suffix in _COMPRESSED:
             _compress(part, place.with_name(f"{place.name}.gz"))
         part.replace(place)

@@ -22,7 +22,13 @@ class Hashed:
         self._sum.update(part)
         return part
 
-    def require(self, sha256: str) -> None:
-        """Raises Unfit if what came is not what was sent."""
-        if (found := self._sum.hexdigest()) != sha256:
-            raise Unfit(f"what was sent was changed or cut on its way: expected sha256 {sha256}, found {found}")
+    @property
+    def sha256(self) -> str:
+        """Of what was read."""
+        return self._sum.hexdigest()
+
+
+def require_sha256(found: str, sent: str) -> None:
+    """Raises Unfit if what came is not what was sent."""
+    if found != sent:
+        raise Unfit(f"what was sent was changed or cut on its way: expected sha256 {sent}, found {found}")

@@ -64,18 +64,19 @@ def answer_refusals(route: Callable[..., Any]) -> Callable[..., Any]:
 @staged_rows.route("/api/kho/tables/<resource_id>/staged", methods=["PUT"])
 @answer_refusals
 def put_staged(resource_id: str) -> Any:
-    """Take rows as they stream in. `columns` (JSON) and `sha256` of the body stand in the address."""
+    """Take rows as they stream in; `columns` (JSON) stands in the address."""
     _allow({}, resource_id)
     with writer(resource_id) as connection:
         columns = staging.read_staged(json.loads(request.args["columns"]))
-        staged, count = staging.stage(connection, resource_id, columns, request.stream, request.args["sha256"])
+        staged, count = staging.stage(connection, resource_id, columns, request.stream)
     return jsonify(success=True, result={"staged": staged, "rows": count})
 
 
 def kho_table_replace(context: Any, data_dict: Dict) -> Dict:
     """Make what was staged the table: at once if it is small, else by a job.
 
-    `resource_id`, `staged`, `rows`, `fields`, `key`, `version` and `replaces` ({"lineage", "version"}, or nothing).
+    `resource_id`, `staged`, `rows`, `sha256` of what was sent, `fields`, `key`, `version` and `replaces` ({"lineage",
+    "version"}, or nothing).
     """
     dataset, resource = _resource(context, data_dict)
     with _refusals(), writer(resource) as connection:

@@ -84,13 +84,14 @@ def read_version(given: Mapping[str, Any] | None) -> Version | None:
 class Load:
     """What a publisher asks for: that the `rows` that were staged bring `resource` from `replaces` to `version`.
 
-    `dataset` is the id of the resource's.
+    `dataset` is the id of the resource's, `sha256` that of the CSV that was sent.
     """
 
     dataset: str
     resource: str
     staged: str
     rows: int
+    sha256: str
     form: Form
     version: Version
     replaces: Version | None
@@ -105,5 +106,12 @@ def read_load(dataset: str, resource: str, given: Mapping[str, Any]) -> Load:
         raise Unfit("a load must say which version it brings")
     form = read_form(given["fields"], given["key"])
     return Load(
-        dataset, resource, str(given["staged"]), int(given["rows"]), form, version, read_version(given["replaces"])
+        dataset,
+        resource,
+        str(given["staged"]),
+        int(given["rows"]),
+        str(given["sha256"]),
+        form,
+        version,
+        read_version(given["replaces"]),
     )

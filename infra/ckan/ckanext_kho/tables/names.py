@@ -25,8 +25,13 @@ def is_staged(name: str, resource: str) -> bool:
     return re.fullmatch(rf"{STAGED}{re.escape(resource)}_[0-9a-f]{{8}}", name) is not None
 
 
+def known_words(staged: str, number: int) -> str:
+    """Of one of its columns, beside a staged table."""
+    return f"{staged}_{number}"
+
+
 def staged_of(resource: str) -> str:
-    """A pattern of `like` for every staged table of a resource."""
+    """A pattern of `like` for every staged table of a resource, and what stands beside it."""
     return f"{STAGED}{resource}".replace("_", r"\_") + r"\_%"
 
 

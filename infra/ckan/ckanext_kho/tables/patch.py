@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.tables import fence, history, staging, text
+from ckanext_kho.tables import fence, history, staging, words
 from ckanext_kho.tables.database import count, drop, rows, table, written
 from ckanext_kho.tables.form import Load, Unfit
 from ckanext_kho.tables.replace import in_a_moment, show
@@ -33,7 +33,7 @@ def patch(connection: Connection, load: Load, expected: Changes) -> None:
     before = known.get(load.replaces) if load.replaces else None
     if before is None:
         raise Unfit("a patch needs a published version that it is for")
-    staging.require(connection, load.staged, (staging.OPERATION, *load.form.columns))
+    staging.require(connection, load, (staging.OPERATION, *load.form.columns))
     staging.require_rows(count(connection, load.staged), load.rows)
     rows(connection, sql.SQL("analyze {}").format(table(load.staged)))
 
@@ -59,7 +59,7 @@ def _write(connection: Connection, load: Load) -> Changes:
         "staged": table(load.staged),
         "same": same,
         "columns": sql.SQL(", ").join(sql.Identifier(column.name) for column in form.columns),
-        "words": text.words(form.columns, "staged"),
+        "words": words.split(form.columns, "staged"),
         "set": sql.SQL(", ").join(
             sql.SQL("{0} = staged.{0}").format(sql.Identifier(column.name)) for column in form.columns
         ),

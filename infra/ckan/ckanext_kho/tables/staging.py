@@ -10,10 +10,10 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.hashed import Hashed
+from ckanext_kho.hashed import Hashed, require_sha256
 from ckanext_kho.tables import names
 from ckanext_kho.tables.database import columns_of, comment_of, drop, rows, table, write_comment
-from ckanext_kho.tables.form import Column, Unfit, read_columns
+from ckanext_kho.tables.form import Column, Load, Unfit, read_columns
 
 OPERATION = Column("_op", "text", {})  # of a patch: what to do with the row
 _CHUNK = 1 << 16
@@ -26,9 +26,7 @@ def read_staged(given: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
     return read_columns(given)
 
 
-def stage(
-    connection: Connection, resource: str, columns: Sequence[Column], stream: IO[bytes], sha256: str
-) -> tuple[str, int]:
+def stage(connection: Connection, resource: str, columns: Sequence[Column], stream: IO[bytes]) -> tuple[str, int]:
     """Copy a CSV with a header into a table of its own: its name, and the rows. Raises Unfit, and leaves nothing."""
     discard(connection, resource)
     staged = names.fresh_staged(resource)
@@ -44,7 +42,6 @@ def stage(
         with connection.cursor() as cursor:
             cursor.copy_expert(copy, hashed, _CHUNK)
             total = cursor.rowcount
-        hashed.require(sha256)
     except psycopg2.DataError as error:
         discard(connection, resource)
         raise Unfit(f"the rows do not fit the columns: {error}") from error
@@ -52,7 +49,7 @@ def stage(
         if not connection.closed:
             discard(connection, resource)
         raise
-    tell(connection, staged, stage="staged", rows=total)
+    tell(connection, staged, stage="staged", rows=total, sha256=hashed.sha256)
     return staged, total
 
 
@@ -69,13 +66,14 @@ def discard(connection: Connection, resource: str) -> None:
         drop(connection, name)
 
 
-def require(connection: Connection, staged: str, columns: Sequence[Column]) -> None:
-    """Raises Unfit unless what was staged is there, with these columns."""
-    found = [(name, kind) for name, kind, _ in columns_of(connection, staged) if name != "_id"]
+def require(connection: Connection, load: Load, columns: Sequence[Column]) -> None:
+    """Raises Unfit unless what was staged is there, as it was sent, with these columns."""
+    found = [(name, kind) for name, kind, _ in columns_of(connection, load.staged) if name != "_id"]
     if not found:
         raise Unfit("what was staged is gone: another load of this table began later; begin anew")
     if found != [(column.name, column.type) for column in columns]:
         raise Unfit(f"expected the columns that were staged, {_listed(found)}; found others")
+    require_sha256((told(connection, load.staged) or {}).get("sha256", "nothing"), load.sha256)
 
 
 def require_rows(found: int, expected: int) -> None:
@@ -90,7 +88,7 @@ def _listed(columns: Sequence[tuple[str, str]]) -> str:
 
 def tell(connection: Connection, staged: str, **what: Any) -> None:
     """Write on the staged table how far its load is."""
-    write_comment(connection, staged, json.dumps(what))
+    write_comment(connection, staged, json.dumps({**(told(connection, staged) or {}), **what}))
 
 
 def told(connection: Connection, staged: str) -> dict[str, Any] | None:

