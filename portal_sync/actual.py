@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from portal_sync.client import Client, TokenRefused
 from portal_sync.edits import WRITTEN
+from portal_sync.lanes import lanes
 from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version
 from quality.refusal import Refusal
 
@@ -37,12 +39,19 @@ def read_portal(client: Client) -> State:
             found="a token that is unknown, expired or revoked, or none",
             remedy="`kho up` makes a new one",
         ) from error
-    tables = read_tables(client)
     every = {"all_fields": True, "include_extras": True}
+    questions: list[Callable[[], Any]] = [
+        partial(_packages, client),
+        partial(client.call, "organization_list", every),
+        partial(client.call, "group_list", every),
+        partial(read_tables, client),
+    ]
+    with lanes(questions, lambda question: question(), len(questions)) as asked:
+        packages, organisations, groups, tables = [answer.result() for _, answer in asked]
     entries = [
-        *(_group(ORGANISATION, found) for found in client.call("organization_list", every)),
-        *(_group(GROUP, found) for found in client.call("group_list", every)),
-        *(dataset_entry(found, tables) for found in _packages(client)),
+        *(_group(ORGANISATION, found) for found in organisations),
+        *(_group(GROUP, found) for found in groups),
+        *(dataset_entry(found, tables) for found in packages),
     ]
     return {(entry.kind, entry.name): entry for entry in entries}
 

@@ -87,7 +87,7 @@ class Asking(Client):
     def __init__(self, url: str, token: str, ask: Connection) -> None:
         """Nothing is sent yet."""
         super().__init__(url, token)
-        self._ask = ask
+        self._ask, self._one_at_a_time = ask, threading.Lock()
 
     def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
         self._wait(action)
@@ -102,8 +102,9 @@ class Asking(Client):
         return super().sha256(path)
 
     def _wait(self, what: str) -> None:
-        self._ask.send(what)
-        self._ask.recv()
+        with self._one_at_a_time:
+            self._ask.send(what)
+            self._ask.recv()
 
 
 def run_publisher(url: str, token: str, wanted: State, ask: Connection) -> None:
