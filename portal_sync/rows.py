@@ -11,6 +11,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 _PART = 1 << 17  # bytes; gunicorn copies the rest of a part for every 64 KB that the portal takes of it
+_compute: Any = pyarrow.compute  # its functions are made as it is loaded: no type checker knows them
 _HEADER_ALONE, _ROWS_ALONE = (pyarrow.csv.WriteOptions(include_header=alone) for alone in (True, False))
 
 
@@ -59,10 +60,9 @@ def _csv(rows: pa.Table, options: Any) -> bytes:
 
 def _operations(batch: Any) -> Any:
     """Changes as a patch has them: what a row was before is told to the public, not to the table. Rows as they are."""
-    compute: Any = pyarrow.compute
     if "_change" not in batch.schema.names:
         return batch
-    kept = batch.filter(compute.not_equal(batch["_change"], "update_preimage"))
+    kept = batch.filter(_compute.not_equal(batch["_change"], "update_preimage"))
     names = {"delete": "delete", "insert": "upsert", "update_postimage": "upsert"}
     operations = pa.array([names[kind] for kind in kept["_change"].to_pylist()], pa.string())
     return kept.set_column(kept.schema.get_field_index("_change"), "_change", operations)
@@ -70,8 +70,7 @@ def _operations(batch: Any) -> Any:
 
 def _on_the_spot(column: Any) -> Any:
     """A time as the clock showed it there; everything else as it is."""
-    local: Any = pyarrow.compute
-    return column if _without_zone(column.type) == column.type else local.local_timestamp(column)
+    return column if _without_zone(column.type) == column.type else _compute.local_timestamp(column)
 
 
 def _without_zone(kind: Any) -> Any:
