@@ -22,6 +22,7 @@ from portal_sync.client import Client
 from portal_sync.desired import claimed, desired
 from portal_sync.edits import edits, left_alone
 from portal_sync.exports import newest_exports
+from portal_sync.lanes import lanes
 from portal_sync.plan import as_json, as_text, check_removals, check_same, plan, told
 from portal_sync.verify import verify
 from quality.contract import load_all, load_catalogue
@@ -37,18 +38,22 @@ def main() -> None:
         return
     lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
     with one_at_a_time(Path(lake)):
-        contracts, catalogue = load_all(), load_catalogue()
-        ours = claimed(contracts, catalogue)
-        today = datetime.now(ZONE).date()
-        wanted = desired(contracts, catalogue, newest_exports(Path(lake) / "exports"), today)
         client = Client(url, token)
-        found = read_portal(client)
+        with lanes([client], read_portal, 1) as reading:  # while it answers, what it should hold is worked out
+            contracts, catalogue = load_all(), load_catalogue()
+            ours = claimed(contracts, catalogue)
+            today = datetime.now(ZONE).date()
+            wanted = desired(contracts, catalogue, newest_exports(Path(lake) / "exports"), today)
+            ((_, answer),) = reading
+            found = answer.result()
         edited = [edit for edit in edits(wanted, found) if edit.dataset not in arguments.overwrite]
         wanted = left_alone(wanted, edited)
-        changes = plan(wanted, found, ours, is_whole=client.has_extension())
+        is_whole = client.has_extension()
+        changes = plan(wanted, found, ours, is_whole=is_whole)
         unfinished = sorted(ours - {name for _, name in wanted})
         if arguments.verb == "plan":
-            print(as_json(changes, edited) if arguments.json else as_text(changes, unfinished, edited))
+            as_lines = as_text(changes, unfinished, edited, is_whole=is_whole)
+            print(as_json(changes, edited) if arguments.json else as_lines)
             return
         if arguments.plan:
             check_same(changes, edited, _seen(arguments.plan))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from portal_sync.client import Client, TokenRefused
+from portal_sync.client import Client, Missing, TokenRefused
 from portal_sync.edits import WRITTEN
+from portal_sync.extras import as_fields
 from portal_sync.lanes import lanes
 from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version
 from quality.refusal import Refusal
 
 _PAGE = 1000
+_LEAST_PAGE = 25  # of a list, unless somebody has set it lower; what then is not seen is found when it is made
 _GROUP_FIELDS = ("title", "title_translated", "description", "description_translated", "code", "homepage", "managed_by")
 _DATASET_FIELDS = (
     *("title", "title_translated", "notes", "notes_translated", "tags_translated", "license_id", "grain", "key"),
@@ -29,9 +31,27 @@ class TokenInvalid(Refusal):
 
 def read_portal(client: Client) -> State:
     """All of it. Raises TokenInvalid first, for with a wrong token CKAN answers as to a stranger."""
+    questions: list[Callable[[], Any]] = [
+        partial(_require_token, client),
+        partial(_listed, client, "organization_list"),
+        partial(_listed, client, "group_list"),
+        partial(_searched, client),
+        partial(_kept, client),
+    ]
+    with lanes(questions, lambda question: question(), len(questions)) as asked:
+        _, organisations, groups, searched, (tables, states) = [answer.result() for _, answer in asked]
+    entries = [
+        *(_group(ORGANISATION, found) for found in organisations),
+        *(_group(GROUP, found) for found in groups),
+        *(dataset_entry(found, tables) for found in _packages(client, searched, states)),
+    ]
+    return {(entry.kind, entry.name): entry for entry in entries}
+
+
+def _require_token(client: Client) -> None:
     try:
         client.call("user_show", {})
-    except TokenRefused as error:
+    except (TokenRefused, Missing) as error:  # which of them, is up to the portal's settings
         raise TokenInvalid(
             "the portal does not know our token",
             where=client.url,
@@ -39,21 +59,12 @@ def read_portal(client: Client) -> State:
             found="a token that is unknown, expired or revoked, or none",
             remedy="`kho up` makes a new one",
         ) from error
-    every = {"all_fields": True, "include_extras": True}
-    questions: list[Callable[[], Any]] = [
-        partial(_packages, client),
-        partial(client.call, "organization_list", every),
-        partial(client.call, "group_list", every),
-        partial(read_tables, client),
-    ]
-    with lanes(questions, lambda question: question(), len(questions)) as asked:
-        packages, organisations, groups, tables = [answer.result() for _, answer in asked]
-    entries = [
-        *(_group(ORGANISATION, found) for found in organisations),
-        *(_group(GROUP, found) for found in groups),
-        *(dataset_entry(found, tables) for found in packages),
-    ]
-    return {(entry.kind, entry.name): entry for entry in entries}
+
+
+def _kept(client: Client) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
+    """What the portal's database says of each table, and of each dataset. Nothing of a portal without our extension."""
+    tables = read_tables(client)
+    return tables, {} if tables is None else client.call("kho_datasets")
 
 
 def read_tables(client: Client) -> Mapping[str, Any] | None:
@@ -62,49 +73,64 @@ def read_tables(client: Client) -> Mapping[str, Any] | None:
     return found
 
 
-def _packages(client: Client) -> list[dict[str, Any]]:
-    """Every dataset, unfinished ones of ours too.
+def _listed(client: Client, action: str) -> list[dict[str, Any]]:
+    """Organisations or groups, a page at a time: of so many as are asked for, CKAN may be set to show only some."""
+    every: list[dict[str, Any]] = []
+    while True:
+        asked = {"all_fields": True, "include_extras": True, "limit": _PAGE, "offset": len(every)}
+        found = client.call(action, asked)
+        every += found
+        if len(found) < _LEAST_PAGE:
+            return every
 
-    They come from the portal's search, whose index a process that was killed may have left ahead of the database: what
-    the two do not say alike is asked for by itself. A portal without our extension does not tell.
+
+def _searched(client: Client) -> list[dict[str, Any]]:
+    """Every dataset, unfinished ones of ours too, as the portal's search has them; a page at a time."""
+    hidden_too = {"include_private": True, "include_drafts": True}
+    every: list[dict[str, Any]] = []
+    while True:
+        asked = {"rows": _PAGE, "start": len(every), "sort": "name asc", **hidden_too}
+        found = client.call("package_search", asked)
+        every += found["results"]
+        if not found["results"] or len(every) >= found["count"]:
+            return every
+
+
+def _packages(
+    client: Client, searched: Iterable[dict[str, Any]], states: Mapping[str, Any]
+) -> Iterable[dict[str, Any]]:
+    """Every dataset as it is.
+
+    A process that was killed may have left the search's index ahead of the database: what the two do not say alike is
+    asked for by itself. A portal without our extension does not tell.
     """
-    found = {one["name"]: one for one in _searched(client)}
-    kept: Mapping[str, Any] = client.call("kho_datasets") if client.has_extension() else {}
-    for name, state in kept.items():
+    found = {one["name"]: one for one in searched}
+    for name, state in states.items():
         shown = found.get(name)
         is_alike = shown is not None and all(shown.get(key) == state[key] for key in state)
         is_nowhere = shown is None and state["state"] == "deleted"
         if not is_alike and not is_nowhere:
             found[name] = client.call("package_show", {"id": name})
-    return list(found.values())
+    return found.values()
 
 
-def _searched(client: Client) -> Iterator[dict[str, Any]]:
-    """A page at a time."""
-    start = 0
-    while True:
-        asked = {"rows": _PAGE, "start": start, "sort": "name asc", "include_private": True, "include_drafts": True}
-        found = client.call("package_search", asked)
-        yield from found["results"]
-        start += _PAGE
-        if start >= found["count"]:
-            return
-
-
-def _group(kind: str, found: dict[str, Any]) -> Entry:
+def _group(kind: str, shown: dict[str, Any]) -> Entry:
+    found = as_fields(shown)
     fields = {name: _plain(found.get(name)) for name in _GROUP_FIELDS}
     return Entry(kind, found["name"], fields, managed=found.get("managed_by") == MARK)
 
 
-def dataset_entry(found: dict[str, Any], tables: Mapping[str, Any] | None = None) -> Entry:
+def dataset_entry(shown: dict[str, Any], tables: Mapping[str, Any] | None = None) -> Entry:
     """A dataset as CKAN shows it, as ours. `tables`: what the extension says of each table, by resource."""
+    found = as_fields(shown)
     fields = {name: _plain(found.get(name)) for name in _DATASET_FIELDS}
     fields["tags"] = sorted(tag["name"] for tag in found.get("tags", []))
     fields["groups"] = sorted(group["name"] for group in found.get("groups", []))
     fields["owner_org"] = (found.get("organization") or {}).get("name", "")
     files, table = {}, None
     for name, resource in by_file(found.get("resources", [])).items():
-        described = {field: _plain(resource.get(field)) for field in _FILE_FIELDS}
+        told = as_fields(resource)
+        described = {field: _plain(told.get(field)) for field in _FILE_FIELDS}
         files[name] = File(name, resource.get("hash") or "", described, id=resource["id"])
         if name == resource.get("kho_file"):
             table = table_of(name, resource, tables) or table

@@ -16,9 +16,10 @@ from typing import Any
 from portal_sync import plain, whole
 from portal_sync.actual import by_file, read_tables, table_of
 from portal_sync.client import Client, Missing, PortalUnreachable
+from portal_sync.extras import as_extras, as_fields
 from portal_sync.lanes import lanes
 from portal_sync.plan import Action, Change
-from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Content, Entry, File, State
+from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Content, Entry, Fields, File, State
 from quality.refusal import Refusal
 
 # So many datasets at a time. Most are small, and then publisher and portal wait for each other some twenty times: the
@@ -76,10 +77,20 @@ def _write_group(client: Client, change: Change, entry: Entry | None) -> str:
         client.call(f"{noun}_delete", {"id": change.name})
         return "removed"
     if change.action is Action.UPDATE or _is_ours(client, noun, change.name):
-        client.call(f"{noun}_patch", {"id": entry.name, **entry.fields, "state": "active"})
+        _patch(client, noun, entry.name, {**entry.fields, "state": "active"})
         return "updated"
-    client.call(f"{noun}_create", {"name": entry.name, **entry.fields})
+    client.call(f"{noun}_create", {"name": entry.name, **_held(client, entry.fields)})
     return "created"
+
+
+def _patch(client: Client, noun: str, name: str, fields: Fields) -> None:
+    shown = None if client.has_extension() else client.call(f"{noun}_show", {"id": name})
+    client.call(f"{noun}_patch", {"id": name, **_held(client, fields, shown)})
+
+
+def _held(client: Client, fields: Fields, shown: Mapping[str, Any] | None = None) -> Fields:
+    """As this portal takes them; `shown`: what it has of them by now."""
+    return fields if client.has_extension() else as_extras(fields, shown)
 
 
 def _is_ours(client: Client, noun: str, name: str) -> bool:
@@ -91,12 +102,12 @@ def _is_ours(client: Client, noun: str, name: str) -> bool:
         found = client.call(f"{noun}_show", {"id": name})
     except Missing:
         return False
-    return bool(found.get("managed_by") == MARK)
+    return bool(as_fields(found).get("managed_by") == MARK)
 
 
 def _end_dataset(client: Client, entry: Entry) -> str:
     """Say when and why it ends; from that day on its data is gone, but for what its history keeps."""
-    client.call("package_patch", {"id": entry.name, **entry.fields})
+    _patch(client, "package", entry.name, entry.fields)
     if entry.content is Content.NONE:
         _remove_resources(client, entry.name)
     return "ended" if entry.content is Content.NONE else "its end is announced"
@@ -108,7 +119,7 @@ def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
     described = {name: value for name, value in _for_ckan(entry.fields).items() if name not in _LAST}
     if before is None and not _is_ours(client, "package", entry.name):
         # private, for CKAN makes a dataset active whatever state it is told; and so is its organisation's alone
-        client.call("package_create", {"name": entry.name, **described, "private": True})
+        client.call("package_create", {"name": entry.name, **_held(client, described), "private": True})
     found = client.call("package_show", {"id": entry.name})
     resources = by_file(found["resources"])
     for name in sorted(resources.keys() - entry.files.keys()):
@@ -119,7 +130,7 @@ def _write_dataset(client: Client, entry: Entry, before: Entry | None) -> str:
         tables = read_tables(client)
         held = next(filter(None, (table_of(name, one, tables) for name, one in resources.items())), None)
     done = way.write(client, entry, found["id"], resources, held)
-    client.call("package_patch", {"id": entry.name, **_for_ckan(entry.fields), "state": "active", "private": False})
+    _patch(client, "package", entry.name, {**_for_ckan(entry.fields), "state": "active", "private": False})
     return f"{'updated' if before else 'created'}, version {entry.fields['kho_version']}{done}"
 
 

@@ -6,12 +6,12 @@ grow, and a mark on the resource says that it holds no version meanwhile.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from portal_sync.client import Client
+from portal_sync.extras import as_fields, as_text
 from portal_sync.portal import Entry, File, Table
 from portal_sync.view import ensure_view
 from quality.refusal import Refusal
@@ -45,22 +45,19 @@ def write(client: Client, entry: Entry, dataset: str, resources: dict[str, Any],
 def _write_file(client: Client, dataset: str, file: File, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """Upload it if its bytes are others; describe it if only that changed."""
     if before and before.get("hash") == file.sha256:
-        if all((before.get(name) or "") == value for name, value in file.fields.items()):
+        told = as_fields(before)
+        if all((told.get(name) or "") == value for name, value in file.fields.items()):
             return dict(before)
         patched: dict[str, Any] = client.call("resource_patch", {"id": before["id"], **file.fields})
         return patched
     # a request that carries a file holds texts only: objects go as JSON
-    texts = {name: _as_text(value) for name, value in file.fields.items()}
+    texts = {name: as_text(value) for name, value in file.fields.items()}
     place = {"id": before["id"]} if before else {"package_id": dataset}
     verb = "resource_patch" if before else "resource_create"
     with file.opened() as stream:
         data = {**place, **texts, "kho_file": file.name, "hash": file.sha256}
         sent: dict[str, Any] = client.call(verb, data, {"upload": (file.name, stream)})
     return sent
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _load(client: Client, resource: Mapping[str, Any], table: Table) -> None:

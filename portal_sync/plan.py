@@ -60,6 +60,12 @@ class Change:
     load: str = ""
 
 
+_WEAKER = (
+    "! portal: a CKAN without our extension: readers see a table empty, then grow; what they are given is not proven;"
+    " earlier versions and the history are not kept; Vietnamese is not found without its accents"
+)
+
+
 def plan(
     desired: State, actual: State, claimed: frozenset[str] = frozenset(), *, is_whole: bool = True
 ) -> list[Change]:
@@ -156,7 +162,7 @@ def _load(desired: Entry, actual: Entry | None, *, is_whole: bool) -> str:
     if ours is None or (theirs and theirs.version == ours.version):
         return ""
     if not is_whole:
-        return f"{ours.content['rows']:,} rows, emptied and filled in batches: readers see it grow, nothing is proven"
+        return f"{ours.content['rows']:,} rows, emptied and filled in batches"
     if changes := patch_for(ours, theirs):
         return f"+{changes.inserted:,} ~{changes.updated:,} -{changes.deleted:,} rows, in one transaction"
     return f"{ours.content['rows']:,} rows, built aside and swapped in"
@@ -187,7 +193,7 @@ def check_same(changes: list[Change], edited: list[Edit], seen: str) -> None:
     )
 
 
-def as_text(changes: list[Change], unfinished: list[str], edited: list[Edit]) -> str:
+def as_text(changes: list[Change], unfinished: list[str], edited: list[Edit], *, is_whole: bool = True) -> str:
     """The plan for a person. The same plan is the same text. `edited` are left as they are."""
     lines = []
     for change in changes:
@@ -196,6 +202,7 @@ def as_text(changes: list[Change], unfinished: list[str], edited: list[Edit]) ->
         lines += [f"    table: {change.load}"] if change.load else []
     lines += [f"! dataset {name}: in its contract, but there is no export yet; left as it is" for name in unfinished]
     lines += map(told, edited)
+    lines += [] if is_whole else [_WEAKER]
     counts = [f"{sum(1 for c in changes if c.action is action)} to {action.name.lower()}" for action in Action]
     lines.append(f"plan: {', '.join(counts)}")
     return "\n".join(lines)

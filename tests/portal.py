@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from portal_sync.__main__ import one_at_a_time
 from portal_sync.actual import read_portal
 from portal_sync.apply import apply
-from portal_sync.client import Client
+from portal_sync.client import Client, PortalUnreachable
 from portal_sync.plan import Change, plan
 from portal_sync.portal import DATASET, GROUP, MARK, ORGANISATION, Column, Entry, File, State, Table, Version, form_of
 from quality.digest import Digest
@@ -103,6 +103,39 @@ def publisher(stack: Stack) -> Client:
     return Client(stack.env["KHO_PORTAL_URL"], stack.env["KHO_PORTAL_TOKEN"])
 
 
+class Counting(Client):
+    """A publisher whose connection breaks at its nth question of a kind, if told so."""
+
+    def __init__(self, url: str, token: str, breaks_at: tuple[str, int] = ("", 0)) -> None:
+        """`breaks_at`: an action and which call of it."""
+        super().__init__(url, token)
+        self.asked: list[str] = []
+        self._breaks_at = breaks_at
+
+    def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
+        """As any client's."""
+        self._note(action)
+        return super().call(action, data, files)
+
+    def put(self, path: str, stream: IO[bytes] | Iterable[bytes], **parameters: str) -> Any:
+        """As any client's."""
+        self._note("put")
+        return super().put(path, stream, **parameters)
+
+    def _note(self, action: str) -> None:
+        self.asked.append(action)
+        if (action, self.asked.count(action)) == self._breaks_at:
+            raise PortalUnreachable("cut off", remedy="again")
+
+    def writes(self) -> list[str]:
+        """The actions that may have changed something, in their order."""
+        return [
+            action
+            for action in self.asked
+            if not action.endswith(("_show", "_list", "_search", "_versions", "_state", "_datasets"))
+        ]
+
+
 @contextmanager
 def publishing(stack: Stack, *names: str) -> Iterator[Client]:
     """The portal, as the publisher; afterwards datasets of these names are gone.
@@ -112,8 +145,10 @@ def publishing(stack: Stack, *names: str) -> Iterator[Client]:
     """
     with one_at_a_time(stack.settings.lake):
         client = publisher(stack)
-        yield client
-        publish(client, {}, also=names)
+        try:
+            yield client
+        finally:  # else every later test fails too: an organisation that still has datasets cannot be removed
+            publish(client, {}, also=names)
 
 
 def changes_for(client: Client, wanted: State, also: Iterable[str] = ()) -> tuple[list[Change], State]:

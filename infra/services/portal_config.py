@@ -90,11 +90,11 @@ def ini(settings: Settings) -> str:
         "ckanext.dcat.resource.inherit.license": "true",
     }
     lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items()]
-    return "\n".join(["[app:main]", *lines, _LOGGING])
+    return "\n".join(["[app:main]", *lines, LOGGING])
 
 
 # Python's fileConfig silences every logger that it is not told of.
-_LOGGING = """
+LOGGING = """
 [loggers]
 keys = root, ckan, ckanext, gunicorn, rq
 [handlers]

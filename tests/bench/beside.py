@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +18,10 @@ from infra.install import LOCKS
 from infra.services import Command
 from infra.services.portal import PORTAL
 from infra.settings import Settings
+from tests.running import HOST, running
+from tests.stock import without_extensions
 
 LOCK = Path(__file__).with_name("beside.txt")
-HOST = "127.0.0.1"
-PATIENCE_SECONDS, STOP_SECONDS, POLL_SECONDS = 60, 20, 0.1
 
 # What XLoader's own job does of a file that is downloaded: its `direct_load`. The other extensions are installed such
 # that Python looks for `ckanext` in their folder only. The time is that of the functions, without CKAN's start.
@@ -78,22 +74,8 @@ class Beside:
 
     @contextmanager
     def stock(self, port: int) -> Iterator[str]:
-        """The same portal without our extension and our setting for the DataStore's API: its address, while it runs."""
-        command = PORTAL.command(self._settings)
-        ini = Path(command.environment["CKAN_INI"])
-        plain = self._folder / "stock.ini"
-        plain.touch(mode=0o600)
-        text = ini.read_text(encoding="utf-8")
-        if "ckan.plugins = kho datastore" not in text:
-            sys.exit(f"{ini}: expected our extension before the others in ckan.plugins")
-        address = f"http://{HOST}:{port}"
-        text = text.replace("ckan.plugins = kho ", "ckan.plugins = ").replace(self._settings.portal_url, address)
-        text = "".join(line for line in text.splitlines(keepends=True) if "executemany_mode" not in line)
-        plain.write_text(text, encoding="utf-8")
-        bound = f"{HOST}:{self._settings.ports['portal']}"
-        argv = [f"{HOST}:{port}" if word == bound else word for word in command.argv]
-        environment = {**command.environment, "CKAN_INI": str(plain)}
-        with _running(Command(argv, command.folder, environment), f"{address}/api/3/action/status_show", self._folder):
+        """The same portal without any extension and our setting for the DataStore's API: its address, while it runs."""
+        with without_extensions(self._settings, self._folder, port) as address:
             yield address
 
     @contextmanager
@@ -107,7 +89,7 @@ class Beside:
         (home / "nginx.conf").write_text(_NGINX.format(owner=owner, host=HOST, port=port, served=served))
         argv = [str(program), "-p", f"{home}/", "-c", "nginx.conf", "-e", "stderr"]
         address = f"http://{HOST}:{port}"
-        with _running(Command(argv, home), f"{address}/", self._folder):
+        with running(Command(argv, home), f"{address}/", self._folder):
             yield address
 
 
@@ -128,37 +110,3 @@ http {{
     server {{ listen {host}:{port}; location / {{ root "{served}"; }} }}
 }}
 """
-
-
-@contextmanager
-def _running(command: Command, address: str, folder: Path) -> Iterator[None]:
-    """A server that answers at an address, of which nothing is left afterwards."""
-    log = folder / f"{Path(command.argv[0]).name}.log"
-    with log.open("w") as written:
-        server = subprocess.Popen(
-            command.argv,
-            cwd=command.folder,
-            env={**os.environ, **command.environment},
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _wait(lambda: server.poll() is None, address, log)
-        yield
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(STOP_SECONDS)
-
-
-def _wait(lives: Callable[[], bool], address: str, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while lives() and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS):  # noqa: S310 - loopback
-                return
-        except urllib.error.HTTPError:  # an answer, too
-            return
-        except OSError:
-            time.sleep(POLL_SECONDS)
-    sys.exit(f"nobody answers at {address}:\n{log.read_text()[-2000:]}")

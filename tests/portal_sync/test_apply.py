@@ -5,10 +5,10 @@ import os
 import secrets
 import subprocess
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import requests
@@ -19,42 +19,17 @@ from portal_sync.actual import TokenInvalid
 from portal_sync.apply import NotApplied
 from portal_sync.client import Client, PortalRefused, PortalUnreachable
 from portal_sync.plan import NotOurs
+from tests import stock
 from tests.kills import Run
-from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
+from tests.portal import Counting, ask, changes_for, dataset, page, publish, publishing, state
 from tests.stack import Stack
 
 SHOWN = "/api/3/action/package_show?id=thu-ca"
 ROWS = [("TP. Hồ Chí Minh", 33729), ("Bình Dương", 8487), ("Bà Rịa - Vũng Tàu", 2816)]
 
 
-class Counting(Client):
-    """A publisher whose connection breaks at its nth question of a kind, if told so."""
-
-    def __init__(self, ckan: Stack, breaks_at: tuple[str, int] = ("", 0)) -> None:
-        """`breaks_at`: an action and which call of it."""
-        super().__init__(ckan.env["KHO_PORTAL_URL"], ckan.env["KHO_PORTAL_TOKEN"])
-        self.asked: list[str] = []
-        self._breaks_at = breaks_at
-
-    def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:
-        self._note(action)
-        return super().call(action, data, files)
-
-    def put(self, path: str, stream: IO[bytes] | Iterable[bytes], **parameters: str) -> Any:
-        self._note("put")
-        return super().put(path, stream, **parameters)
-
-    def _note(self, action: str) -> None:
-        self.asked.append(action)
-        if (action, self.asked.count(action)) == self._breaks_at:
-            raise PortalUnreachable("cut off", remedy="again")
-
-    def writes(self) -> list[str]:
-        return [
-            action
-            for action in self.asked
-            if not action.endswith(("_show", "_list", "_search", "_versions", "_state", "_datasets"))
-        ]
+def counting(ckan: Stack, breaks_at: tuple[str, int] = ("", 0)) -> Counting:
+    return Counting(ckan.env["KHO_PORTAL_URL"], ckan.env["KHO_PORTAL_TOKEN"], breaks_at)
 
 
 @pytest.fixture
@@ -96,7 +71,7 @@ def test_the_table_has_every_value_as_the_lake_has_it(ckan: Stack, client: Clien
 def test_nothing_new_writes_nothing(ckan: Stack, client: Client, tmp_path: Path) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)
-    again = Counting(ckan)
+    again = counting(ckan)
     assert publish(again, wanted) == []
     assert again.writes() == []
 
@@ -113,37 +88,28 @@ def test_a_new_version_replaces_rows_and_keeps_the_address(ckan: Stack, client: 
 
 def test_a_changed_title_does_not_touch_the_data(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    again = Counting(ckan)
+    again = counting(ckan)
     publish(again, state(dataset("thu-ca", tmp_path, ROWS, title="Tên khác")))
     assert again.writes() == ["package_patch"]
     assert ask(ckan, "package_show", id="thu-ca")["title"] == "Tên khác"
 
 
-class Stock(Counting):
-    """A publisher to whom the portal looks like any CKAN."""
-
-    def has_extension(self) -> bool:
-        return False
-
-
-def test_a_portal_without_our_extension_is_loaded_in_batches_and_finished_after_a_kill(
-    ckan: Stack, client: Client, tmp_path: Path
+def test_a_portal_without_extensions_takes_it_all_and_when_ours_comes_nothing_is_lost(
+    ckan: Stack, tmp_path: Path
 ) -> None:
-    wanted, newer = (state(dataset("thu-ca", tmp_path, ROWS[:rows], version)) for rows, version in ((3, 1), (2, 2)))
-    publish(Stock(ckan), wanted)
-    again = Stock(ckan)
-    assert publish(again, wanted) == []
-    assert again.writes() == []
-    with pytest.raises(PortalUnreachable):
-        publish(Stock(ckan, ("datastore_upsert", 1)), newer)
-    assert ask(ckan, "package_show", id="thu-ca")["kho_version"] == "1"
-    publish(Stock(ckan), newer)
-    assert [(row["ten"], row["so_ca"]) for row in table_of(ckan, "thu-ca")["records"]] == ROWS[:2]
-    assert changes_for(Stock(ckan), newer)[0] == []
-    publish(client, newer)  # the extension comes: what another has filled is loaded once more, and proven
-    assert changes_for(client, newer)[0] == []
-    (resource,) = ask(ckan, "package_show", id="thu-ca")["resources"]
-    assert (resource["url_type"], resource["url"]) == ("", f"{ckan.settings.portal_url}/download/thu-ca/cases.csv")
+    with (
+        publishing(ckan, stock.NAME) as client,
+        stock.without_extensions(ckan.settings, tmp_path, ckan.settings.ports["portal"] + 50) as address,
+    ):
+        told = list(stock.trial(address, ckan.env["KHO_PORTAL_TOKEN"], tmp_path))
+        assert [one for one in told if one.found != one.expected] == []
+        wanted = state(dataset(stock.NAME, tmp_path, stock.ROWS[:2], 2))
+        prepare_again(ckan)
+        publish(client, wanted)  # what another has filled is loaded once more, and proven
+        assert changes_for(client, wanted)[0] == []
+        (resource,) = ask(ckan, "package_show", id=stock.NAME)["resources"]
+        latest = f"{ckan.settings.portal_url}/download/{stock.NAME}/cases.csv"
+        assert (resource["url_type"], resource["url"]) == ("", latest)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +128,7 @@ def test_a_killed_apply_shows_nothing_half_done_and_the_next_one_finishes_it(
 ) -> None:
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(ckan, breaks_at), wanted)
+        publish(counting(ckan, breaks_at), wanted)
     assert ask(ckan, "package_search", q="kho_table:city.trial")["count"] == 0
     publish(client, wanted)
     assert table_of(ckan, "thu-ca")["total"] == 3
@@ -176,7 +142,7 @@ def test_a_dataset_that_never_was_there_is_nobodys_until_it_is_whole(
     name = f"thu-{secrets.token_hex(4)}"  # what was removed before is taken up again, and then is hidden anyhow
     wanted = state(dataset(name, tmp_path, ROWS))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(ckan, (action, 1)), wanted)
+        publish(counting(ckan, (action, 1)), wanted)
     address = f"{ckan.settings.portal_url}/api/3/action/package_show?id={name}"
     assert requests.get(address, timeout=60).status_code == 403
     assert ask(ckan, "package_search", q=f"name:{name}")["count"] == 0
@@ -190,7 +156,7 @@ def test_a_killed_update_is_not_taken_for_the_new_version(ckan: Stack, client: C
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:2], version=2))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(ckan, ("kho_table_replace", 1)), newer)
+        publish(counting(ckan, ("kho_table_replace", 1)), newer)
     assert ask(ckan, "package_show", id="thu-ca")["kho_version"] == "1"
     publish(client, newer)
     assert table_of(ckan, "thu-ca")["total"] == 2
@@ -223,7 +189,7 @@ def test_a_dataset_that_is_being_removed_is_out_of_sight_before_it_is_taken_apar
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
     with pytest.raises(PortalUnreachable):
-        publish(Counting(ckan, ("datastore_delete", 1)), {}, also=["thu-ca"])
+        publish(counting(ckan, ("datastore_delete", 1)), {}, also=["thu-ca"])
     assert page_status(ckan, SHOWN) == 403
     wanted = state(dataset("thu-ca", tmp_path, ROWS))
     publish(client, wanted)  # or it is wanted again
@@ -311,7 +277,7 @@ def test_a_token_without_rights_changes_nothing_and_names_each_refusal(
     ckan: Stack, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(client, state(dataset("thu-ca", tmp_path, ROWS)))
-    other = Client(ckan.settings.portal_url, token_of_somebody(ckan))
+    other = Client(ckan.settings.portal_url, prepare_again(ckan))
     newer = state(dataset("thu-ca", tmp_path, ROWS[:1], version=2))
     with pytest.raises(NotApplied, match="dataset thu-ca"):
         publish(other, newer)
@@ -323,8 +289,11 @@ def test_a_token_without_rights_changes_nothing_and_names_each_refusal(
     assert table_of(ckan, "thu-ca")["total"] == 1
 
 
-def token_of_somebody(ckan: Stack) -> str:
-    """Who may read, and is in no organisation."""
+def prepare_again(ckan: Stack) -> str:
+    """The portal, as whoever installs our extension does: its index is made anew. The token of somebody who may read.
+
+    He is in no organisation.
+    """
     asked = {
         "admin": "quan-tri",
         "admin_password": ckan.settings.secret("portal-admin-password"),
@@ -451,7 +420,7 @@ class Waiting(Counting):
 
     def __init__(self, ckan: Stack) -> None:
         """Nothing is asked yet."""
-        super().__init__(ckan)
+        super().__init__(ckan.env["KHO_PORTAL_URL"], ckan.env["KHO_PORTAL_TOKEN"])
         self.waited_for: list[str] = []
 
     def call(self, action: str, data: dict[str, Any] | None = None, files: dict[str, Any] | None = None) -> Any:

@@ -132,7 +132,7 @@ def test_who_is_asked_to_come_back_later_does_so_with_all_that_was_sent(
 def test_a_portal_that_is_never_ready_is_left_with_what_it_said(web_page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Page, "later", 1_000)
     with pytest.raises(PortalFailed, match="found: 429 It works!"):
-        read_portal(Client(web_page, "token"))
+        Client(web_page, "token").call("user_show")
     assert Page.asked == 4
 
 
