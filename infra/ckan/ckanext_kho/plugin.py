@@ -165,8 +165,11 @@ def number(value: Any) -> str:
 
 
 def moment(stated: str) -> str:
-    """A moment (ISO 8601) on the city's clocks, as the page's language writes it."""
-    at = datetime.fromisoformat(stated).astimezone(ZONE)
+    """A moment (ISO 8601) on the city's clocks, as the page's language writes it; what is none, as it is."""
+    try:
+        at = datetime.fromisoformat(stated).astimezone(ZONE)
+    except ValueError:  # somebody wrote it by hand
+        return stated
     return at.strftime("%H:%M ngày %d/%m/%Y" if bilingual.language() == "vi" else "%Y-%m-%d %H:%M (UTC+7)")
 
 

@@ -85,7 +85,9 @@ def test_what_is_no_word_in_the_search_box_breaks_nothing(portal: Stack, typed: 
         ("/", ["Dữ liệu mở của Thành phố Hồ Chí Minh", "Ca sốt xuất huyết để thử"]),
         ("/en/", ["Open data of Ho Chi Minh City", "Dengue cases for trials"]),
         (f"/dataset/{NAME}", ["Ca sốt xuất huyết để thử", "Chỉ để thử.", "Giấy phép MIT", "hằng năm", "thử nghiệm"]),
+        (f"/dataset/{NAME}", ["10:00 ngày 22/11/2026"]),
         (f"/en/dataset/{NAME}", ["Dengue cases for trials", "For trials only.", "MIT License", "yearly", "trial"]),
+        (f"/en/dataset/{NAME}", ["2026-11-22 10:00 (UTC+7)"]),
         ("/organization/thu-nghiem", ["Thử nghiệm", "Ca sốt xuất huyết để thử"]),
         ("/en/organization/thu-nghiem", ["Trial", "Dengue cases for trials"]),
         ("/en/group", ["Trial"]),
@@ -146,6 +148,11 @@ def test_every_licence_has_an_address_where_its_terms_stand(portal: Stack) -> No
     for language, terms in (("", "không bán lại dữ liệu thô"), ("/en", "raw data may not be resold")):
         (found,) = re.findall(f'<dt id="{place}">.*?</dd>', page(portal, f"{language}/about"), re.DOTALL)
         assert terms in found
+
+
+def test_a_time_that_somebody_wrote_by_hand_is_shown_as_it_is(portal: Stack) -> None:
+    publisher(portal).call("package_patch", {"id": NAME, "exported_at": "hôm qua"})
+    assert "hôm qua" in page(portal, f"/dataset/{NAME}")
 
 
 def test_nobody_can_register(portal: Stack) -> None:
