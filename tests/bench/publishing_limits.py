@@ -16,6 +16,7 @@ WHOLE_RATIO, PATCH_RATIO, API_TIMES = 0.5, 0.05, 7
 DUMP_TIMES, NGINX_TIMES, ADDED_MS = 5, 0.9, 100
 NOTHING_SECONDS, PLAN_SECONDS = 1, 10
 MS = 1000
+_MANY = 10  # figures; fewer are told one by one
 
 
 @dataclass
@@ -114,7 +115,9 @@ def p99(reads: Sequence[Read]) -> float:
 
 
 def told(seconds: Sequence[float]) -> str:
-    """Each of them."""
+    """Each of them; of many, how they lie."""
+    if len(seconds) > _MANY:
+        return f"{median(seconds):.3f} s in the middle, {min(seconds):.3f} to {max(seconds):.3f} s, of {len(seconds)}"
     return ", ".join(f"{one:.2f}" for one in seconds) + " s"
 
 

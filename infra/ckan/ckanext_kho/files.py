@@ -20,6 +20,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
+import sqlalchemy as sa
 from ckan import model
 from ckan.plugins import toolkit
 from flask import Blueprint, abort, jsonify, request, send_file
@@ -38,6 +39,10 @@ _COMPRESSED = frozenset({".csv", ".jsonl", ".geojson"})
 _CHUNK = 1 << 20
 RECEIPT = "receipt.json"  # among the files of a version: what it was made of, and what its other files must be
 _YEAR_S = 365 * 86_400
+_TABLES = sa.text(  # as it is, for CKAN's own way to them costs a download a tenth of what it takes to begin
+    "select id from resource where package_id = :known and state = 'active'"
+    " and extras::jsonb -> 'datastore_active' = 'true' order by position"
+)
 
 
 @files.route("/api/kho/files/<dataset>/<lineage>/<int:number>/<name>", methods=["PUT"])
@@ -62,7 +67,7 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
 def latest(dataset: str, name: str) -> Any:
     """A file of the version that the dataset's table holds now."""
     kept = _kept(dataset)
-    version = _published([one.id for one in kept.resources if one.extras.get("datastore_active")])
+    version = _published(_tables_of(kept.id))
     if version is None:
         abort(410 if kept.extras.get("retired_on") else 404)
     answer = _send(kept.id, version, name)
@@ -135,14 +140,19 @@ def shown_to_reader(dataset: str) -> dict[str, Any]:
 
 def _kept(dataset: str) -> Any:
     """The dataset as CKAN's database has it, for whoever may read it. To be shown in full it takes far longer."""
-    kept = model.Package.get(dataset)
+    kept = model.Package.by_name(dataset) or model.Package.get(dataset)
     try:
-        allowed = kept and toolkit.check_access("package_show", {}, {"id": kept.id})
+        allowed = kept and toolkit.check_access("package_show", {"package": kept}, {"id": kept.id})
     except toolkit.NotAuthorized:
         allowed = False
     if not allowed:
         abort(404)
     return kept
+
+
+def _tables_of(known: str) -> list[str]:
+    """The resources of a dataset that have one."""
+    return list(model.Session.execute(_TABLES, {"known": known}).scalars())
 
 
 def _published(tables: Sequence[str]) -> Version | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
+
+from gunicorn.http import wsgi
+
+from ckanext_kho.sending import Sending
 
 workers = 2
 worker_class = "gthread"
@@ -25,3 +30,14 @@ def post_fork(_server: Any, _worker: Any) -> None:
         meta.engine.dispose(close=False)
     for engine in postgres._engines.values():  # noqa: SLF001 - there is no other way to it
         engine.dispose(close=False)
+
+
+class Response(wsgi.Response):  # type: ignore[misc] # without types
+    """gunicorn's, but for how it sends files, for which it has no setting."""
+
+    def __init__(self, request: Any, connection: socket.socket, settings: Any) -> None:
+        """Nothing is sent yet."""
+        super().__init__(request, Sending(connection), settings)
+
+
+wsgi.Response = Response
