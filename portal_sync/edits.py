@@ -42,15 +42,22 @@ def edits(desired: State, actual: State) -> list[Edit]:
     found = []
     for key in sorted(desired.keys() & actual.keys()):
         ours, theirs = desired[key].fields, actual[key].fields
-        if key[0] != DATASET or not theirs.get(WRITTEN):
-            continue
-        last = json.loads(theirs[WRITTEN])
+        last = _last_written(theirs) if key[0] == DATASET else {}
         found += [
             Edit(key[1], name, theirs[name], ours[name])
             for name in sorted(ours.keys() & last.keys())
             if theirs[name] != ours[name] and _digest(theirs[name]) != last[name]
         ]
     return found
+
+
+def _last_written(fields: Fields) -> dict[str, str]:
+    """Nothing, if we have not yet, or somebody has edited that too."""
+    try:
+        last = json.loads(fields.get(WRITTEN) or "{}")
+    except ValueError:
+        return {}
+    return last if isinstance(last, dict) else {}
 
 
 def left_alone(desired: State, found: Collection[Edit]) -> State:

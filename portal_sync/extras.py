@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from portal_sync.portal import Fields
@@ -38,4 +39,7 @@ def as_text(value: Any) -> str:
 
 
 def _parsed(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value else value
+    if isinstance(value, str):
+        with suppress(ValueError):  # what somebody has written there by hand is a text, and not ours
+            return json.loads(value)
+    return value

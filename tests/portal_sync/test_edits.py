@@ -2,6 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from portal_sync.edits import WRITTEN, Edit, edits, left_alone, written
 from portal_sync.plan import as_text, plan, told
 from portal_sync.portal import DATASET, Entry
@@ -41,9 +43,10 @@ def test_an_edit_stays_what_the_contract_changed_goes_on_and_both_are_told(tmp_p
     )
 
 
-def test_a_dataset_of_before_we_kept_what_we_wrote_has_no_edits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["", "{", "[]"], ids=["before we kept it", "cut", "another's"])
+def test_where_what_we_wrote_is_not_known_there_are_no_edits(tmp_path: Path, kept: str) -> None:
     theirs = entry(tmp_path, title="Tên cũ")
-    assert edits({KEY: entry(tmp_path)}, {KEY: replace(theirs, fields={**theirs.fields, WRITTEN: ""})}) == []
+    assert edits({KEY: entry(tmp_path)}, {KEY: replace(theirs, fields={**theirs.fields, WRITTEN: kept})}) == []
 
 
 def test_what_was_edited_on_the_portal_is_found_there(ckan: Stack, tmp_path: Path) -> None:
