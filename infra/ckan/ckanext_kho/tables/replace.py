@@ -81,10 +81,7 @@ def build(connection: Connection, load: Load) -> None:
 def _fill(connection: Connection, load: Load) -> int:
     """Write every row with its words; how many."""
     columns, staged = load.form.columns, load.staged
-    if load.rows > words.MANY:
-        full_text = words.split_once(connection, staged, columns, load.rows)
-    else:
-        full_text = words.Words(words.split(columns, "staged"))
+    full_text = words.of_staged(connection, staged, columns, load.rows)
     statement = sql.SQL("create table {} as select _id, {} as _full_text, {} from {} as staged {}").format(
         table(names.NEW + load.resource),
         full_text.expression,

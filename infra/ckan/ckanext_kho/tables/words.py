@@ -14,7 +14,7 @@ from ckanext_kho.tables import names
 from ckanext_kho.tables.database import rows, table, value
 from ckanext_kho.tables.form import Column
 
-MANY = 100_000  # rows; of fewer, to find which values come again costs about as much as it saves
+_MANY = 100_000  # rows; of fewer, to find which values come again costs about as much as it saves
 _SAMPLE = 30_000  # rows, in which every value that is looked up comes ten times on average
 _KNOWN_BYTES = 1 << 20  # of a column's values: then their words fit into the memory of a query, 4 MB
 # Text is split alike whatever stands before it and a space, but for this: `<` opens a tag, which may end in a later
@@ -34,6 +34,11 @@ class Words:
 def split(columns: Sequence[Column], source: str) -> sql.Composed:
     """The text as a whole. The columns are named: so several processes may read them, which no trigger does."""
     return sql.SQL("to_tsvector({})").format(_joined(columns, source))
+
+
+def of_staged(connection: Connection, staged: str, columns: Sequence[Column], total: int) -> Words:
+    """The words of the `total` rows that are `staged`, made as suits their number."""
+    return split_once(connection, staged, columns, total) if total > _MANY else Words(split(columns, "staged"))
 
 
 def split_once(connection: Connection, staged: str, columns: Sequence[Column], total: int) -> Words:
