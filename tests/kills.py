@@ -27,7 +27,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.services import postgres
-from infra.services.registry import SERVICES
 from infra.settings import Settings
 from portal_sync import whole
 from portal_sync.client import Client
@@ -35,6 +34,7 @@ from portal_sync.portal import Changes, Entry, State
 from quality.refusal import Refusal
 from tests.portal import changes_for, dataset, publish, publisher, state
 from tests.readers import ABSENT, Readers, Rows
+from tests.running import PATIENCE_SECONDS, until, until_ready
 from tests.stack import Stack
 
 NAME = "thu-giet"
@@ -43,7 +43,6 @@ KINDS = ("replace", "patch", "create", "jobs", "patch")  # five, so that each me
 FEW, MANY = 300, 100_100  # rows; of more than 100,000 the portal makes a table in a job
 RUNS = 2  # that may be needed to mend what a kill left
 _WORKERS = 2  # of gunicorn
-_PATIENCE_S = 120
 _GIVE_UP = 10
 
 _forks = multiprocessing.get_context("forkserver")
@@ -186,13 +185,13 @@ class Trial:
     def kill(self, point: Point) -> Told:
         """Publish, kill, mend, and judge what was seen."""
         if "jobs" in point.kind + point.victim:
-            until(lambda: SERVICES["portal-jobs"].ready(self.stack.settings) is None)
+            until_ready("portal-jobs", self.stack.settings)
         run = Run(self.stack, self._next(point.kind), lambda asked: len(asked) - 1 == point.question)
         seconds = [taken for _, taken in self.questions[point.kind]]
         if point.question is None:
             run.process.join(sum(seconds) * point.after)
         else:
-            run.reached.wait(_PATIENCE_S)
+            run.reached.wait(PATIENCE_SECONDS)
             if point.after:
                 run.go.set()
                 run.process.join(seconds[point.question] * point.after)
@@ -301,7 +300,7 @@ def _killing(settings: Settings, victim: str, process: BaseProcess, rng: random.
         with postgres.connect(settings) as witness:
             yield _kill(lambda: _backend(witness, rng))[0]
             until(lambda: _is_lost(witness))  # the server ends all connections, for its memory may be spoilt
-        until(lambda: SERVICES["postgres"].ready(settings) is None)
+        until_ready("postgres", settings)
     else:
         service = process_of(settings, victim)
 
@@ -357,12 +356,3 @@ def _is_lost(connection: psycopg.Connection[Any]) -> bool:
 def process_of(settings: Settings, service: str) -> psutil.Process:
     """That of a service, which has started the others."""
     return psutil.Process(int((settings.run / f"{service}.started").read_text()))
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for it, not for ever."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {_PATIENCE_S} s in vain")
-        time.sleep(0.05)

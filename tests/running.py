@@ -1,4 +1,4 @@
-"""Servers that a test or a benchmark starts by itself."""
+"""Servers that a test or a benchmark starts by itself, and waiting for what servers do."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.services import Command
+from infra.services import Command, postgres
+from infra.services.registry import SERVICES
+from infra.settings import Settings
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS, STOP_SECONDS, POLL_SECONDS = 60, 20, 0.1
+PATIENCE_SECONDS, STOP_SECONDS, POLL_SECONDS = 120, 20, 0.05
 
 
 @contextmanager
@@ -32,21 +34,52 @@ def running(command: Command, address: str, folder: Path) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        _wait(lambda: server.poll() is None, address, log)
+        until(lambda: server.poll() is not None or _answers(address))
+        if server.poll() is not None:
+            raise RuntimeError(f"nobody answers at {address}:\n{log.read_text()[-2000:]}")
         yield
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(STOP_SECONDS)
 
 
-def _wait(lives: Callable[[], bool], address: str, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while lives() and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS):  # noqa: S310 - loopback
-                return
-        except urllib.error.HTTPError:  # an answer, too
-            return
-        except OSError:
-            time.sleep(POLL_SECONDS)
-    raise RuntimeError(f"nobody answers at {address}:\n{log.read_text()[-2000:]}")
+@contextmanager
+def postgres_server(settings: Settings, *options: str) -> Iterator[None]:
+    """PostgreSQL without its supervisor, in a home that is thrown away after it."""
+    postgres.SERVICE.prepare(settings)
+    command = postgres.SERVICE.command(settings)
+    environment = {**os.environ, **command.environment}
+    server = subprocess.Popen([*command.argv, *options], cwd=command.folder, env=environment)
+    try:
+        until_ready("postgres", settings)
+        yield
+    finally:
+        server.send_signal(signal.SIGQUIT)  # at once: nobody wants its data
+        server.wait(PATIENCE_SECONDS)
+
+
+def until_ready(name: str, settings: Settings) -> None:
+    """Wait until a service answers as it should."""
+    try:
+        until(lambda: SERVICES[name].ready(settings) is None)
+    except TimeoutError as error:
+        raise TimeoutError(f"{name}: {SERVICES[name].ready(settings)}") from error
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Wait for it, not for ever."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {PATIENCE_SECONDS} s in vain")
+        time.sleep(POLL_SECONDS)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS):  # noqa: S310 - loopback
+            return True
+    except urllib.error.HTTPError:  # an answer, too
+        return True
+    except OSError:
+        return False

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from quality.contract import Column, Contract, Text
 from spark_jobs.build import PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files
 from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
+from tests.running import until
 from tests.spark_jobs.projects import build, command_of_build, part_of_project
 
 if TYPE_CHECKING:
@@ -137,14 +137,6 @@ def project(tmp_path: Path) -> Path:
     return part_of_project(tmp_path / "dbt", models | lists)
 
 
-def eventually(fact: Callable[[], object]) -> bool:
-    """Whether it comes true within two minutes."""
-    deadline = time.monotonic() + 120
-    while not fact() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return bool(fact())
-
-
 def ask(engine: Stack, query: str) -> list[tuple[object, ...]]:
     with connect(engine.env["KHO_ENGINE"]) as spark:
         return [tuple(row) for row in spark.sql(query).collect()]
@@ -249,12 +241,12 @@ def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: St
     before = made()
     shutil.rmtree(built.settings.lake / "marks" / "build")
     killed = subprocess.Popen(command_of_build(project), env=built.env)
-    assert eventually(psutil.Process(killed.pid).children)
+    until(psutil.Process(killed.pid).children)
     (dbt,) = psutil.Process(killed.pid).children()
-    assert eventually(lambda: made() != before)
+    until(lambda: made() != before)
     assert dbt.is_running()
     killed.kill()
     killed.wait()
-    assert eventually(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
     assert not (built.settings.lake / "marks" / "build").exists()
     assert f"{TABLES} of {TABLES} tables" in built.kho("build").stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -18,6 +17,7 @@ from spark_jobs.ingest import Options, ingest
 from spark_jobs.layouts import ExtractMismatch
 from spark_jobs.session import connect, folder_of, settle, version
 from spark_jobs.tolerance import DeliveryRefused, refuse_lost_units
+from tests.running import until
 from tests.spark_jobs.books import Cell, sheet, zeros
 from tests.spark_jobs.processes import start
 
@@ -203,8 +203,7 @@ def test_an_ingest_stopped_in_the_middle_is_finished_by_the_next(
     for year in range(2013, 2017):
         deliver({"SXH": sheet({"Hà Nội": with_cell(0, year)})}, year)
     stopped = start("spark_jobs.ingest", "ingest", reports, corner, Options())
-    while not version(corner.warehouse, raw.table_of(reports)) and stopped.poll() is None:
-        time.sleep(0.05)
+    until(lambda: version(corner.warehouse, raw.table_of(reports)) or stopped.poll() is not None)
     stopped.send_signal(stop)
     stopped.communicate(timeout=60)
     assert stopped.returncode == (1 if stop == signal.SIGINT else -signal.SIGKILL)

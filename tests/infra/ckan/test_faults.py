@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from infra.services.portal import environment
-from infra.services.registry import SERVICES
 from portal_sync.apply import NotApplied, apply
 from portal_sync.client import Client
-from tests.kills import process_of, until
+from tests.kills import process_of
 from tests.portal import ask, changes_for, dataset, page, publish, publishing, state
+from tests.running import until_ready
 from tests.stack import Stack
 
 NAME = "thu-su-co"
@@ -151,7 +151,7 @@ def _shown(ckan: Stack) -> list[tuple[str, int]]:
 
 def _await(ckan: Stack, service: str) -> None:
     """Until it, started again, answers."""
-    until(lambda: SERVICES[service].ready(ckan.settings) is None)
+    until_ready(service, ckan.settings)
 
 
 @contextmanager

@@ -1,8 +1,5 @@
 import os
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,10 +13,10 @@ from infra.services import postgres
 from infra.settings import Settings, read_settings
 from quality.contract import CONTRACTS, load_all
 from quality.refusal import Refusal
+from tests.running import postgres_server
 
 PORT = 27960
 pytestmark = pytest.mark.xdist_group("investment database")  # one server, on one port
-START_SECONDS = 120
 TABLES = ("fdi_duan", "fdi_dieuchinh", "fdi_gopvon", "dtc_duan", "dtc_kehoach", "dtc_giaingan")
 OWNER = "so_tai_chinh"
 
@@ -46,22 +43,9 @@ def server() -> Iterator[Server]:
     home.mkdir(parents=True)
     settings = replace(now, home=home, ports={**now.ports, "postgres": PORT})
     try:
-        postgres.SERVICE.prepare(settings)
-        command = postgres.SERVICE.command(settings)
-        process = subprocess.Popen(
-            [*command.argv, "-c", "fsync=off"], cwd=command.folder, env={**os.environ, **command.environment}
-        )
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while (answer := postgres.SERVICE.ready(settings)) is not None:
-                assert process.poll() is None
-                assert time.monotonic() < deadline, answer
-                time.sleep(0.2)
+        with postgres_server(settings, "-c", "fsync=off"):
             postgres.ensure_role(settings, OWNER)
             yield Server(settings)
-        finally:
-            process.send_signal(signal.SIGQUIT)  # at once: its data is thrown away
-            process.wait(START_SECONDS)
     finally:
         shutil.rmtree(home)
 

@@ -14,7 +14,8 @@ from TCLIService import ttypes
 from infra.services.registry import SERVICES
 from spark_jobs.session import connect, settle
 from tests.infra.services.conftest import PRACTITIONERS, TABLES, Connect
-from tests.kills import process_of, until
+from tests.kills import process_of
+from tests.running import until, until_ready
 from tests.stack import Stack
 
 pytestmark = [
@@ -35,7 +36,7 @@ def started_anew(tables: Stack) -> Iterator[Stack]:
     shutil.copytree(folder(tables, "city.pupils"), folders[2], dirs_exist_ok=True)
     process_of(tables.settings, "engine").kill()
     until(lambda: SERVICES["engine"].ready(tables.settings) is not None)
-    until(lambda: SERVICES["engine"].ready(tables.settings) is None)
+    until_ready("engine", tables.settings)
     yield tables
     for one in folders:
         shutil.rmtree(one, ignore_errors=True)

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -8,8 +5,7 @@ import pytest
 from infra.services.postgres import SERVICE
 from infra.settings import PORTS, Settings, read_settings
 from tests.ports import free_port
-
-START_SECONDS = 120
+from tests.running import postgres_server
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700])
@@ -21,14 +17,5 @@ def test_it_runs_below_an_open_and_below_a_closed_folder(tmp_path: Path, mode: i
             folder.chmod(0o755)
     settings = Settings(home, read_settings().tools, {**PORTS, "postgres": free_port()})
     SERVICE.prepare(settings)
-    SERVICE.prepare(settings)
-    command = SERVICE.command(settings)
-    server = subprocess.Popen(command.argv, cwd=command.folder, env={**os.environ, **command.environment})
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while (answer := SERVICE.ready(settings)) is not None:
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.2)
-    finally:
-        server.terminate()
-        server.wait(START_SECONDS)
+    with postgres_server(settings):  # which prepares it once more
+        pass

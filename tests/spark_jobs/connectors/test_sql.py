@@ -3,8 +3,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -27,11 +25,11 @@ from spark_jobs.connectors import Offer, sql
 from spark_jobs.connectors.refusals import LoginRefused, NotThere, Unreachable
 from spark_jobs.connectors.sql import WatermarkWentBack, connect
 from tests.ports import free_port
+from tests.running import postgres_server
 from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract
 
 PORT = 27950
 pytestmark = pytest.mark.xdist_group("department database")  # one server, on one port
-START_S = 120
 READER, PASSWORD = "reader", "p@ss/w:rd%#?"
 NOON = datetime(2026, 7, 31, 12, tzinfo=UTC)
 
@@ -45,23 +43,14 @@ def server() -> Iterator[Settings]:
     home = read_settings().home / "cache" / f"connectors {os.getpid()}"
     home.mkdir(parents=True)
     settings = dataclasses.replace(read_settings(), home=home, ports={**read_settings().ports, "postgres": PORT})
-    postgres.SERVICE.prepare(settings)
-    command = postgres.SERVICE.command(settings)
-    environment = {**os.environ, **command.environment}
-    process = subprocess.Popen(command.argv, cwd=command.folder, env=environment, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_S
-        while (answer := postgres.SERVICE.ready(settings)) is not None:
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.1)
-        settings.keep_secret(f"postgres-{READER}", PASSWORD)
-        postgres.ensure_role(settings, READER)
-        with postgres.connect(settings) as connection:
-            connection.execute(f"grant pg_read_all_data to {READER}")
-        yield settings
+        with postgres_server(settings):
+            settings.keep_secret(f"postgres-{READER}", PASSWORD)
+            postgres.ensure_role(settings, READER)
+            with postgres.connect(settings) as connection:
+                connection.execute(f"grant pg_read_all_data to {READER}")
+            yield settings
     finally:
-        process.terminate()
-        process.wait(START_S)
         shutil.rmtree(home)
 
 
