@@ -32,7 +32,7 @@ def post_fork(_server: Any, _worker: Any) -> None:
         engine.dispose(close=False)
 
 
-class Response(wsgi.Response):  # type: ignore[misc] # without types
+class Response(wsgi.Response):
     """gunicorn's, but for how it sends files, for which it has no setting."""
 
     def __init__(self, request: Any, connection: socket.socket, settings: Any) -> None:
