@@ -260,6 +260,28 @@ def page_status(ckan: Stack, path: str) -> int:
     return requests.get(f"{ckan.settings.portal_url}{path}", timeout=60).status_code
 
 
+DROPPED = {"fields": [{"id": "ten"}], "delete_fields": True}
+RENAMED = {"fields": [{"id": "ten"}, {"id": "so_ca", "info": {"label": "Số khác"}}]}
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"), [(DROPPED, "column so_ca"), (RENAMED, "dictionary")], ids=["a column", "the dictionary"]
+)
+def test_a_table_that_somebody_changed_by_hand_is_told_of_and_set_right(
+    ckan: Stack, client: Client, tmp_path: Path, edit: dict[str, Any], told: str
+) -> None:
+    wanted = state(dataset("thu-ca", tmp_path, ROWS))
+    publish(client, wanted)
+    before = table_of(ckan, "thu-ca")
+    client.call("datastore_create", {"resource_id": before["resource_id"], "force": True, **edit})
+    (change,) = changes_for(client, wanted)[0]
+    assert [reason.field for reason in change.reasons] == [told]
+    publish(client, wanted)
+    after = table_of(ckan, "thu-ca")
+    assert (after["records"], after["fields"]) == (before["records"], before["fields"])
+    assert changes_for(client, wanted)[0] == []
+
+
 def test_a_token_that_was_revoked_is_found_before_anything_is_written(
     ckan: Stack, client: Client, tmp_path: Path
 ) -> None:
