@@ -96,7 +96,11 @@ def _seen(path: Path) -> str:
 def _setting(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
-        raise Refusal(f"{name} is not set", remedy="start this by `kho plan` or `kho apply`, after `kho up`")
+        raise Refusal(
+            f"{name} is not set",
+            remedy="start this by `kho plan` or `kho apply`, after `kho up`; for another portal than ours, "
+            "set both KHO_PORTAL_URL and KHO_PORTAL_TOKEN",
+        )
     return value
 
 

@@ -1,11 +1,13 @@
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.portal import ask
 from tests.stack import Stack
+from tests.stock import without_extensions
 
 DATASET = "ca-benh-truyen-nhiem-theo-thang"
 
@@ -39,6 +41,15 @@ def test_what_keeps_us_from_the_portal_is_said_with_what_to_do(
     assert done.stderr.startswith(f"kho: {said}")
     assert "what to do" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_another_portal_is_asked_with_its_own_token_or_not_at_all(ckan: Stack, tmp_path: Path) -> None:
+    with without_extensions(ckan.settings, tmp_path, ckan.settings.ports["portal"] + 50) as address:
+        planned = ckan.kho("plan", KHO_PORTAL_URL=address, KHO_PORTAL_TOKEN=ckan.env["KHO_PORTAL_TOKEN"])
+        refused = ckan.kho("plan", check=False, KHO_PORTAL_URL=address)
+    assert "! portal: a CKAN without our extension" in planned.stdout
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("kho: KHO_PORTAL_TOKEN is not set")
 
 
 def cases(stack: Stack, **filters: Any) -> dict[str, int]:
