@@ -38,7 +38,7 @@ def main() -> None:
         return
     lake, url, token = (_setting(name) for name in ("KHO_LAKE", "KHO_PORTAL_URL", "KHO_PORTAL_TOKEN"))
     with one_at_a_time(Path(lake)):
-        client = Client(url, token)
+        client = Client(url.rstrip("/"), token)
         with lanes([client], read_portal, 1) as reading:  # while it answers, what it should hold is worked out
             contracts, catalogue = load_all(), load_catalogue()
             ours = claimed(contracts, catalogue)
