@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -67,7 +66,7 @@ def put_file(dataset: str, lineage: str, number: int, name: str) -> Any:
 def latest(dataset: str, name: str) -> Any:
     """A file of the version that the dataset's table holds now."""
     kept = _kept(dataset)
-    version = _published(_tables_of(kept.id))
+    version = _published(kept.id)
     if version is None:
         abort(410 if kept.extras.get("retired_on") else 404)
     answer = _send(kept.id, version, name)
@@ -107,7 +106,7 @@ def kho_file_find(context: Any, data_dict: dict[str, Any]) -> list[dict[str, Any
                 "dataset": shown["name"],
                 "title": shown["title"],
                 "version": version.as_dict(),
-                "is_latest": version == _published(_tables(shown)),
+                "is_latest": version == _published(shown["id"]),
                 "name": name,
                 "receipt": address("kho_files.pinned", **named, name=RECEIPT),
                 "latest": address("kho_files.latest", dataset=shown["name"], name=name),
@@ -150,13 +149,9 @@ def _kept(dataset: str) -> Any:
     return kept
 
 
-def _tables_of(known: str) -> list[str]:
-    """The resources of a dataset that have one."""
-    return list(model.Session.execute(_TABLES, {"known": known}).scalars())
-
-
-def _published(tables: Sequence[str]) -> Version | None:
-    """The version that a dataset's table holds, from the database itself."""
+def _published(known: str) -> Version | None:
+    """The version that a dataset's table holds, from the databases themselves."""
+    tables = model.Session.execute(_TABLES, {"known": known}).scalars().all()
     with glance() as connection:
         return next((found for one in tables if (found := fence.version_of(connection, one))), None)
 
@@ -165,10 +160,6 @@ def versions_of(shown: dict[str, Any]) -> list[Published]:
     """Every version of a dataset that was published, the newest first."""
     with reader() as connection:
         return published(connection, shown["id"])
-
-
-def _tables(shown: dict[str, Any]) -> list[str]:
-    return [resource["id"] for resource in shown["resources"] if resource.get("datastore_active")]
 
 
 def _send(known: str, version: Version, name: str) -> Any:
