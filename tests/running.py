@@ -9,7 +9,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from infra.services import Command, postgres
@@ -17,12 +18,29 @@ from infra.services.registry import SERVICES
 from infra.settings import Settings
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS, STOP_SECONDS, POLL_SECONDS = 120, 20, 0.05
+PATIENCE_SECONDS, POLL_SECONDS = 120, 0.05
 
 
 @contextmanager
 def running(command: Command, address: str, folder: Path) -> Iterator[None]:
     """A server that answers at an address, of which nothing is left afterwards; what it prints goes into `folder`."""
+    with _started(command, lambda: _answers(address), folder, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def postgres_server(settings: Settings, *options: str) -> Iterator[None]:
+    """PostgreSQL without its supervisor, in a home that is thrown away after it."""
+    postgres.SERVICE.prepare(settings)
+    command = postgres.SERVICE.command(settings)
+    asked = replace(command, argv=[*command.argv, *options])
+    at_once = signal.SIGQUIT  # nobody wants its data
+    with _started(asked, lambda: postgres.SERVICE.ready(settings) is None, settings.home, at_once):
+        yield
+
+
+@contextmanager
+def _started(command: Command, is_ready: Callable[[], bool], folder: Path, stop: signal.Signals) -> Iterator[None]:
     log = folder / f"{Path(command.argv[0]).name}.log"
     with log.open("w") as written:
         server = subprocess.Popen(
@@ -34,27 +52,13 @@ def running(command: Command, address: str, folder: Path) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        until(lambda: server.poll() is not None or _answers(address))
+        until(lambda: server.poll() is not None or is_ready())
         if server.poll() is not None:
-            raise RuntimeError(f"nobody answers at {address}:\n{log.read_text()[-2000:]}")
+            raise RuntimeError(f"{command.argv[0]} has ended:\n{log.read_text()[-2000:]}")
         yield
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(STOP_SECONDS)
-
-
-@contextmanager
-def postgres_server(settings: Settings, *options: str) -> Iterator[None]:
-    """PostgreSQL without its supervisor, in a home that is thrown away after it."""
-    postgres.SERVICE.prepare(settings)
-    command = postgres.SERVICE.command(settings)
-    environment = {**os.environ, **command.environment}
-    server = subprocess.Popen([*command.argv, *options], cwd=command.folder, env=environment)
-    try:
-        until_ready("postgres", settings)
-        yield
-    finally:
-        server.send_signal(signal.SIGQUIT)  # at once: nobody wants its data
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, stop)
         server.wait(PATIENCE_SECONDS)
 
 

@@ -61,10 +61,13 @@ def trial(url: str, token: str, folder: Path) -> Iterator[Told]:
     yield Told("everybody can have the file", first.files["cases.csv"].sha256, _download(url))
     yield Told("what is there is not written again", ([], []), _again(url, token, first))
     _edit(url, token)
+    is_cut_off = False
     try:
         publish(Counting(url, token, ("datastore_upsert", 1)), state(second))
     except PortalUnreachable:
-        yield Told("who is cut off leaves the version as it was", "1", as_fields(_shown(url))["kho_version"])
+        is_cut_off = True
+    kept = as_fields(_shown(url))["kho_version"]
+    yield Told("who is cut off leaves the version as it was", (True, "1"), (is_cut_off, kept))
     publish(Client(url, token), state(second))
     yield Told("the next run finishes it", ROWS[:2], _rows(url))
     yield Told("then nothing is left to do", ([], []), _again(url, token, second))

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from infra.install import LOCKS
@@ -72,11 +72,9 @@ class Beside:
             sys.exit(f"XLoader ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         return float(json.loads(done.stdout.strip().splitlines()[-1]))
 
-    @contextmanager
-    def stock(self, port: int) -> Iterator[str]:
+    def stock(self, port: int) -> AbstractContextManager[str]:
         """The same portal without any extension and our setting for the DataStore's API: its address, while it runs."""
-        with without_extensions(self._settings, self._folder, port) as address:
-            yield address
+        return without_extensions(self._settings, self._folder, port)
 
     @contextmanager
     def nginx(self, served: Path, port: int) -> Iterator[str]:
