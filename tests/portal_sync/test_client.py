@@ -2,15 +2,17 @@ import hashlib
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from portal_sync import client
 from portal_sync.actual import TokenInvalid, read_portal
 from portal_sync.client import Client, NotAPortal, PortalFailed, PortalUnreachable
 from portal_sync.portal import opened
@@ -62,16 +64,58 @@ class Page(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def web_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(Page, "asked", 0)
-    server = HTTPServer(("127.0.0.1", 0), Page)
+def served(server: HTTPServer) -> Iterator[str]:
+    """The address of a server that runs meanwhile."""
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def web_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Page, "asked", 0)
+    yield from served(HTTPServer(("127.0.0.1", 0), Page))
+
+
+class Weary(Page):
+    """A server that hangs up on a connection that has rested, just as something new comes on it."""
+
+    protocol_version = "HTTP/1.1"
+    patience_s = 0.2
+    answered_at: float | None = None
+    refused = 0
+
+    def do_POST(self) -> None:
+        if self.answered_at and time.monotonic() - self.answered_at > self.patience_s:
+            type(self).refused += 1
+            self.close_connection = True
+            return
+        super().do_POST()
+        self.answered_at = time.monotonic()
+
+    do_PUT = do_POST  # noqa: N815 - the library's name
+
+
+@pytest.fixture
+def weary(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Weary, "content", b'{"success": true, "result": {}}')
+    yield from served(ThreadingHTTPServer(("127.0.0.1", 0), Weary))
+
+
+def test_nothing_is_sent_on_a_connection_that_the_portal_may_be_closing(
+    weary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_REST_S", Weary.patience_s / 4)
+    asking = Client(weary, "token")
+    asking.call("package_search")
+    time.sleep(Weary.patience_s * 2)
+    asking.put("kho/tables", io.BytesIO(ROWS))
+    time.sleep(Weary.patience_s * 2)
+    asking.call("package_search")
+    assert Weary.refused == 0
 
 
 def test_a_portal_that_is_down_is_named_with_what_to_do() -> None:
