@@ -26,7 +26,7 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import connect, plan_for
+from spark_jobs.session import connect, plan_for, rows_at, version
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class _Job:
         scope = self._scope(extract, partly)
         with self._rows() as folder:
             found = self._read(extract, scope, folder)
-            rows = found.rows + self._staying(spark, scope)
+            staying = self._staying(spark, scope)
+            rows = found.rows + staying
             plan_for(spark, rows)
             refuse_too_few(self.contract, rows, self._where(extract))
             if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
@@ -123,7 +124,7 @@ class _Job:
             broken = self._broken(spark, commit)
             self._tell(found, commit, broken)
             refuse_too_many(self.contract, commit, broken, self._where(extract))
-            accepted = self._put(spark, commit, scope)
+            accepted = self._put(spark, commit, scope, is_first=contained is None and not staying)
         if accepted + commit.rejected != commit.read:
             raise RowsLost(
                 f"rows of {self.contract.table} {extract.period} were lost or doubled",
@@ -169,14 +170,12 @@ class _Job:
 
     def _staying(self, spark: SparkSession, scope: raw.Scope) -> int:
         """How many rows of raw stay beside what a delivery brings."""
+        table = raw.table_of(self.contract)
         if delivery_of(self.contract).mode == "changes":
-            staying = "true"
-        elif scope.files is not None:
-            staying = scope.others
-        else:
+            return rows_at(self.environment.warehouse, table, version(self.environment.warehouse, table) or 0)
+        if scope.files is None:
             return 0
-        found = spark.sql(f"select count(*) from {raw.table_of(self.contract)} where {staying}")  # noqa: S608
-        return int(found.collect()[0][0])
+        return int(spark.sql(f"select count(*) from {table} where {scope.others}").collect()[0][0])  # noqa: S608
 
     def _judge(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope, folder: Path) -> raw.Commit:
         """Make the view of judged rows and keep the rejected ones; the commit with their number."""
@@ -188,10 +187,10 @@ class _Job:
         raw.keep_rejected(spark, self.environment.warehouse, self.contract, commit, scope)
         return commit
 
-    def _put(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope) -> int:
-        if delivery_of(self.contract).mode == "changes":
+    def _put(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope, *, is_first: bool) -> int:
+        if delivery_of(self.contract).mode == "changes" and not is_first:
             return raw.merge(spark, self.contract, commit)
-        return raw.replace(spark, self.environment.warehouse, self.contract, commit, scope)
+        return raw.replace(spark, self.environment.warehouse, self.contract, commit, scope, is_first=is_first)
 
     def _broken(self, spark: SparkSession, commit: raw.Commit) -> judging.Broken:
         rejected = raw.rejected_of(self.contract)

@@ -105,24 +105,25 @@ def judge_nothing(spark: SparkSession, contract: Contract) -> int:
 def broken_in(spark: SparkSession, table: str, extract: str) -> Broken:
     """Of a table of rejected rows, what an extract broke. Samples: the first to break each rule, then others."""
     reasons = f"select _file, _sheet, _line, inline(_broken) from {table} where _extract = {literal(extract)}"  # noqa: S608
-    counts = spark.sql(
-        f"with broken as ({reasons}) select column, rule, count(*) from broken group by all order by all"  # noqa: S608
-    ).collect()
-    samples = spark.sql(
+    found = spark.sql(
         f"""
         with broken as (
             {reasons}
         ),
         ranked as (
-            select *, row_number() over (partition by column, rule order by {_PLACE}) as _nth from broken
-        ),
-        chosen as (
-            select * from ranked order by _nth, {_PLACE} limit {SHOWN}
+            select
+                *,
+                count(*) over (partition by column, rule) as _rows,
+                row_number() over (partition by column, rule order by {_PLACE}) as _nth
+            from broken
         )
-        select _file, _sheet, _line, column, cell, value, rule, expected from chosen order by {_PLACE}
+        select _rows, _nth, _file, _sheet, _line, column, cell, value, rule, expected
+        from ranked where _nth <= {SHOWN} order by {_PLACE}
         """  # noqa: S608
     ).collect()
-    return Broken({(row[0], row[1]): row[2] for row in counts}, tuple(Reason(*row) for row in samples))
+    counts = {(row["column"], row["rule"]): row["_rows"] for row in found}
+    shown = sorted(range(len(found)), key=lambda index: found[index]["_nth"])[:SHOWN]
+    return Broken(dict(sorted(counts.items())), tuple(Reason(*found[index][2:]) for index in sorted(shown)))
 
 
 def _typed(column: Column) -> str:

@@ -134,15 +134,16 @@ def make_tables(spark: SparkSession, warehouse: str, contract: Contract) -> None
     _refuse_other_columns(spark, warehouse, contract, wanted)
 
 
-def replace(spark: SparkSession, warehouse: str, contract: Contract, commit: Commit, scope: Scope) -> int:
+def replace(
+    spark: SparkSession, warehouse: str, contract: Contract, commit: Commit, scope: Scope, *, is_first: bool
+) -> int:
     """The judged rows that break no rule take the place of the scope's, in one commit; how many it wrote."""
     table = table_of(contract)
     columns = ", ".join(f"`{name}`" for name in spark.table(table).columns)
     with_metadata(
         spark,
         commit,
-        f"insert into {table} replace where {scope.condition} "  # noqa: S608
-        f"select {columns} from judged where _is_sound",
+        f"{_into(table, scope, is_first=is_first)} select {columns} from judged where _is_sound",  # noqa: S608
     )
     log = delta_table(warehouse, table)
     metrics = log.history(1)[0]["operationMetrics"] if log else {}
@@ -184,9 +185,17 @@ def keep_rejected(spark: SparkSession, warehouse: str, contract: Contract, commi
     with_metadata(
         spark,
         commit,
-        f"insert into {table} replace where {scope.condition} "  # noqa: S608
+        f"{_into(table, scope, is_first=before is None)} "  # noqa: S608
         f"select {', '.join(REJECTED)} from judged where not _is_sound",
     )
+
+
+def _into(table: str, scope: Scope, *, is_first: bool) -> str:
+    """The beginning of a statement that fills a scope. Of which no delivery is in, nothing needs to be looked for.
+
+    That took 0.7 s, to add rows takes 0.15 s (Delta 4.4.0, an engine that is warm).
+    """
+    return f"insert into {table}{'' if is_first else f' replace where {scope.condition}'}"
 
 
 def with_metadata(spark: SparkSession, commit: Commit, statement: str) -> None:

@@ -20,7 +20,7 @@ from quality.refusal import Refusal, run
 from quality.rules import literal
 from spark_jobs.environment import Environment, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import connect, delta_table, settle, version
+from spark_jobs.session import connect, delta_table, rows_at, settle, version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -174,9 +174,7 @@ def _write(spark: SparkSession, warehouse: str, name: str, versions: Mapping[str
     counts = {
         table: before.rows[table] for table, at in versions.items() if before and before.versions.get(table) == at
     }
-    if others := [table for table in versions if table not in counts]:
-        asked = ", ".join(f"(select count(*) from {table} version as of {versions[table]})" for table in others)  # noqa: S608
-        counts |= zip(others, spark.sql(f"select {asked}").collect()[0], strict=True)
+    counts |= {table: rows_at(warehouse, table, at) for table, at in versions.items() if table not in counts}
     rows = ", ".join(f"({literal(table)}, {at}L, {counts[table]}L)" for table, at in sorted(versions.items()))
     spark.sql(
         f"insert into {RELEASES} select /*+ coalesce(1) */ {literal(name)}, current_timestamp(), * from values {rows}"  # noqa: S608

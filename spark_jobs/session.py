@@ -153,6 +153,24 @@ def rows_in(warehouse: str, *tables: str) -> int:
     return sum(sum(log.get_add_actions(flatten=True)["num_records"].to_pylist()) for log in logs)
 
 
+def rows_at(warehouse: str, table: str, at: int) -> int:
+    """How many rows a version of a table that is there holds, exactly, without the engine.
+
+    Those of its files, less those that were marked as deleted. 24 tables of a city: 0.2 s, not 7.6 s of a young engine.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    log = delta_table(warehouse, table)
+    if log is None:
+        raise AssertionError(table)
+    log.load_as_version(at)
+    held: int = sum(log.get_add_actions(flatten=True)["num_records"].to_pylist())
+    for remains in pa.table(log.deletion_vectors().read_all())["selection_vector"]:  # of each file that has a mark
+        held -= pc.sum(pc.invert(remains.values)).as_py() or 0
+    return held
+
+
 def version(warehouse: str, table: str) -> int | None:
     """The newest version of `schema.table` that changed it, from its log alone; None when there is no such table.
 

@@ -19,6 +19,7 @@ from spark_jobs.session import (
     EngineDown,
     connect,
     folder_of,
+    rows_at,
     rows_in,
     schema,
     settle,
@@ -56,6 +57,25 @@ def test_rows_are_counted_from_the_logs_of_the_tables_that_there_are(tmp_path: P
         write_deltalake(str(folder_of(str(tmp_path), "city.things")), rows, mode="append")
     assert rows_in(str(tmp_path), "city.things", "city.nothing") == 5
     assert rows_in(str(tmp_path), "city.nothing") == 0
+
+
+def test_rows_that_are_only_marked_as_deleted_are_not_counted(corner: Environment) -> None:
+    table = f"test_{uuid4().hex[:8]}.things"
+    marks = "tblproperties ('delta.enableDeletionVectors' = 'true')"
+    with connect(corner.engine) as spark:
+        settle(spark, corner.warehouse, table)
+        for statement in (
+            f"create table {table} using delta {marks} as select /*+ coalesce(1) */ id from range(1000)",
+            f"delete from {table} where id % 10 = 3",
+            f"insert into {table} values (1001), (1002)",
+            f"delete from {table} where id > 990",
+            f"delete from {table}",
+        ):
+            spark.sql(statement)
+        counted = [rows_at(corner.warehouse, table, at) for at in range(5)]
+        asked = [spark.sql(f"select count(*) from {table} version as of {at}").collect()[0][0] for at in range(5)]
+        spark.sql(f"drop schema {table.partition('.')[0]} cascade")
+    assert counted == asked == [1000, 900, 902, 892, 0]
 
 
 def test_version_and_schema_are_read_without_the_engine(corner: Environment) -> None:
