@@ -79,7 +79,7 @@ def look_at(engine: Stack, spark: SparkSession, rows: str) -> Report:
     spark.sql(f"create or replace table gate.patients using delta as {selected}")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
     assert found is not None
-    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found})
+    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found})
     return report
 
 
@@ -93,7 +93,7 @@ def test_a_good_table_passes_every_rule(engine: Stack, spark: SparkSession) -> N
 def test_an_empty_table_does_not_pass(engine: Stack, spark: SparkSession) -> None:
     spark.sql("create or replace table gate.patients (id int, ward string, phone string) using delta")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
-    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found or 0})
+    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found or 0})
     assert failures([report], "critical") == ["gate.patients: at_least: expected 2 rows or more; found 0"]
 
 
@@ -115,7 +115,7 @@ def test_each_broken_rule_is_told_and_no_personal_value_is(engine: Stack, spark:
 def test_a_missing_and_a_surplus_column_are_told(engine: Stack, spark: SparkSession) -> None:
     spark.sql("create or replace table gate.patients using delta as select 1 as id, '26734' as ward, 2 as born")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
-    (report,) = check(spark, [PATIENT], "gate", {"city.patients": found or 0})
+    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found or 0})
     told = failures([report], "critical")
     assert any("columns: expected id, ward, phone; found" in line and "born" in line for line in told), told
     assert any("phone matches" in line and "could not be checked" in line for line in told), told
