@@ -125,12 +125,20 @@ def make_tables(spark: SparkSession, warehouse: str, contract: Contract) -> None
     """Both tables as the contract wants them. New columns are added; a retyped or removed one is refused."""
     wanted = {name: SPARK_NAMES.get(column.type, column.type) for name, column in contract.columns.items()} | OURS
     # By period where periods stand beside each other, for a period is what is replaced.
-    partitioned = "partitioned by (_period)" if delivery_of(contract).mode == "period" else ""
-    for table, columns in ((table_of(contract), wanted), (rejected_of(contract), REJECTED)):
+    is_partitioned = delivery_of(contract).mode == "period"
+    partitioned = "partitioned by (_period)" if is_partitioned else ""
+    # Delta notes of each file the least and the greatest value of what rows are looked up by here, and of no more: of
+    # all 16 columns of a million rows that took 1.3 of 5.3 s.
+    looked_up = [*contract.key, "_file", *([] if is_partitioned else ["_period"])]
+    noted = {"delta.dataSkippingStatsColumns": ",".join(looked_up)}
+    for table, columns, properties in (
+        (table_of(contract), wanted, {**PROPERTIES, **noted}),
+        (rejected_of(contract), REJECTED, PROPERTIES),
+    ):
         settle(spark, warehouse, table)
         if version(warehouse, table) is None:
             listed = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-            spark.sql(f"create table {table} ({listed}) using delta {partitioned} {in_sql(PROPERTIES)}")
+            spark.sql(f"create table {table} ({listed}) using delta {partitioned} {in_sql(properties)}")
     _refuse_other_columns(spark, warehouse, contract, wanted)
 
 
