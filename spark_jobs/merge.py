@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _PROPERTIES = in_sql({**PROPERTIES, "delta.enableChangeDataFeed": "true"})
-_CHANGES = "changes_to_merge"  # a view of the session
 # Delta tells the catalogue a table's columns, else an analyst's JDBC client shows tables without any. Only here, for
 # of a table that changes the type of a column it can not be told, which the log then says at length.
 COLUMNS_TO_CATALOGUE = "spark.databricks.delta.catalog.update.enabled"
@@ -48,6 +47,11 @@ class Merge:
     replace: bool = False
     limit: Limit | None = None
     personal: bool = False
+
+    @property
+    def changes(self) -> str:
+        """The view of what differs, in memory: who lets go of one lets go of all sessions' of that name (Spark 4.1)."""
+        return f"changes_to_{self.target.replace('.', '_')}"
 
 
 class ColumnsChanged(Refusal):
@@ -95,16 +99,16 @@ def made_from(warehouse: str, table: str, at: int) -> dict[str, Any]:
 def _merge(spark: SparkSession, job: Merge, source: str, added: Sequence[str]) -> str:
     """Find what differs, once; then write no more than that: both sides of a large table are read a single time."""
     same_key = " and ".join(f"old.`{name}` = new.`{name}`" for name in job.key)
-    spark.sql(f"cache table {_CHANGES} as {_changes(job, source, added, same_key)}")
+    spark.sql(f"cache table {job.changes} as {_changes(job, source, added, same_key)}")
     try:
-        changes = _counted(spark)
+        changes = _counted(spark, job)
         if not added and not any(changes.values()):
             return ""
         if job.limit and changes["deleted"]:
             _refuse_too_many(spark, job, job.limit, changes)
         spark.sql(_statement(job, source, added, same_key))
     finally:
-        spark.sql(f"drop view if exists {_CHANGES}")
+        spark.sql(f"drop view if exists {job.changes}")
     return ", ".join(f"{name} {count:,}" for name, count in changes.items())
 
 
@@ -148,7 +152,7 @@ def _statement(job: Merge, source: str, added: Sequence[str], same_key: str) -> 
     sets = ", ".join(f"`{name}` = new.`{name}`" for name in job.columns if name not in job.key)
     update = f"when matched then update set {sets}" if sets else ""
     return f"""
-        merge into {job.target} as old using {_CHANGES} as new
+        merge into {job.target} as old using {job.changes} as new
         on {same_key}
         when matched and new._change = 'deleted' then delete
         {update}
@@ -156,12 +160,12 @@ def _statement(job: Merge, source: str, added: Sequence[str], same_key: str) -> 
         """  # noqa: S608
 
 
-def _counted(spark: SparkSession) -> dict[str, int]:
+def _counted(spark: SparkSession, job: Merge) -> dict[str, int]:
     """How many rows are to be inserted, updated and deleted: also a MERGE that changes nothing commits.
 
     (delta-spark 4.4.0.)
     """
-    counted = spark.sql(f"select _change, count(*) from {_CHANGES} group by _change").collect()  # noqa: S608
+    counted = spark.sql(f"select _change, count(*) from {job.changes} group by _change").collect()  # noqa: S608
     found = {str(row[0]): int(row[1]) for row in counted}
     return {name: found.get(name, 0) for name in ("inserted", "updated", "deleted")}
 
@@ -169,7 +173,7 @@ def _counted(spark: SparkSession) -> dict[str, int]:
 def _refuse_too_many(spark: SparkSession, job: Merge, limit: Limit, changes: Mapping[str, int]) -> None:
     before = int(spark.sql(f"select count(*) from {job.target}").collect()[0][0])  # noqa: S608
     if not limit.is_kept(before, changes["deleted"]):
-        goes = f"from {_CHANGES} as old where _change = 'deleted'"
+        goes = f"from {job.changes} as old where _change = 'deleted'"
         raise limit.refusal(job.target, before, changes, samples_of(spark, goes, job.key, limit))
 
 
