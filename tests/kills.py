@@ -11,6 +11,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -106,11 +108,14 @@ class Asking(Client):
             self._ask.recv()
 
 
-def run_publisher(url: str, token: str, wanted: State, ask: Connection) -> None:
-    """Plan and apply, in a process of its own; what it is refused for, the next run meets or mends."""
-    with suppress(Refusal), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), 2)
-        publish(Asking(url, token, ask), wanted)
+def run_publisher(url: str, token: str, wanted: State, ask: Connection, told: str) -> None:
+    """Plan and apply, in a process of its own. What it is refused for, the next run meets or mends; `told` holds it."""
+    with Path(told).open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            publish(Asking(url, token, ask), wanted)
+        except Refusal as refusal:
+            print(refusal, file=sys.stderr, flush=True)
 
 
 class Run:
@@ -121,7 +126,8 @@ class Run:
         self.asked: list[tuple[str, float]] = []  # and when
         self.reached, self.go = threading.Event(), threading.Event()
         ours, theirs = _forks.Pipe()
-        arguments = (stack.settings.portal_url, stack.env["KHO_PORTAL_TOKEN"], wanted, theirs)
+        self._told = tempfile.NamedTemporaryFile(encoding="utf-8", mode="r")  # noqa: SIM115 - until the run is gone
+        arguments = (stack.settings.portal_url, stack.env["KHO_PORTAL_TOKEN"], wanted, theirs, self._told.name)
         self.process: BaseProcess = _forks.Process(target=run_publisher, args=arguments)
         self.process.start()
         theirs.close()
@@ -133,6 +139,11 @@ class Run:
         self.go.set()
         self.process.join()
         self._letting.join()
+
+    @property
+    def told(self) -> str:
+        """What it was refused for, if it was."""
+        return self._told.read()
 
     def _let(self, ask: Connection, waits: Callable[[list[str]], bool] | None) -> None:
         with suppress(EOFError, OSError), ask:
@@ -170,7 +181,7 @@ class Trial:
             ends = [*[at for _, at in run.asked[1:]], time.monotonic()]
             self.questions[kind] = [(name, end - at) for (name, at), end in zip(run.asked, ends, strict=True)]
             runs, unmended = self._mend()
-            faults += [*unmended, *self._misread("", 0, 0), *([f"{kind}: {runs} runs"] if runs else [])]
+            faults += [*unmended, *self._misread("", 0, 0), *([f"{kind}: {runs} runs; {run.told}"] if runs else [])]
         return faults
 
     def points(self, number: int) -> list[Point]:

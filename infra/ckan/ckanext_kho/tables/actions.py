@@ -149,12 +149,19 @@ def kho_table_load(context: Any, data_dict: Dict) -> Dict:
     until = time.monotonic() + _PATIENCE_S
     with reader() as connection:
         while True:
-            told = staging.told(connection, data_dict["staged"]) or {"stage": "over"}
-            found = {**told, "at_work": is_held(connection, resource)}
-            if told["stage"] != data_dict.get("beyond") or not found["at_work"] or time.monotonic() > until:
-                return found
-            connection.rollback()  # the next look is at what there is then
+            told = _told(connection, data_dict["staged"])
+            at_work = is_held(connection, resource)
+            if not at_work and told != _told(connection, data_dict["staged"]):
+                continue  # it began or ended between the two: one that nobody works at would have stayed as it was
+            if told["stage"] != data_dict.get("beyond") or not at_work or time.monotonic() > until:
+                return {**told, "at_work": at_work}
             time.sleep(_GLANCE_S)
+
+
+def _told(connection: Connection, staged: str) -> Dict:
+    """How far it is by now, whenever the transaction began."""
+    connection.rollback()
+    return staging.told(connection, staged) or {"stage": "over"}
 
 
 @toolkit.side_effect_free
