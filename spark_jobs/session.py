@@ -150,7 +150,7 @@ def planning_settings(*, is_large: bool) -> dict[str, str]:
 def rows_in(warehouse: str, *tables: str) -> int:
     """How many rows the files of tables hold, from their logs alone. Rows deleted since may count too."""
     logs = [log for table in tables if (log := delta_table(warehouse, table))]
-    return sum(sum(log.get_add_actions(flatten=True)["num_records"].to_pylist()) for log in logs)
+    return sum(map(_held, logs))
 
 
 def rows_at(warehouse: str, table: str, at: int) -> int:
@@ -165,10 +165,15 @@ def rows_at(warehouse: str, table: str, at: int) -> int:
     if log is None:
         raise AssertionError(table)
     log.load_as_version(at)
-    held: int = sum(log.get_add_actions(flatten=True)["num_records"].to_pylist())
+    held = _held(log)
     for remains in pa.table(log.deletion_vectors().read_all())["selection_vector"]:  # of each file that has a mark
         held -= pc.sum(pc.invert(remains.values)).as_py() or 0
     return held
+
+
+def _held(log: DeltaTable) -> int:
+    """How many rows the files of a table hold, those marked as deleted too."""
+    return sum(log.get_add_actions(flatten=True)["num_records"].to_pylist())
 
 
 def version(warehouse: str, table: str) -> int | None:
