@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Contract
+from spark_jobs.forms import may_hold
 from spark_jobs.layouts import AGAIN, Batch, ExtractMismatch, Tally
 from spark_jobs.layouts.encoding import SAMPLE, blocks, encoding_of
 from spark_jobs.layouts.headings import Matched, clean, fold, match, promised, refuse_missing, refuse_nameless
@@ -254,6 +255,8 @@ def _column(values: Sequence[str] | pa.ChunkedArray[Any]) -> pa.Array[Any]:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     array: Any = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
-    text: pa.Array[Any] = pc.utf8_trim_whitespace(pc.replace_substring(array, "\xa0", " "))
+    if may_hold(array, b"\xc2"):  # as the unbreakable blank does
+        array = pc.replace_substring(array, "\xa0", " ")
+    text: pa.Array[Any] = pc.utf8_trim_whitespace(array)
     found: pa.Array[Any] = pc.if_else(pc.is_in(text, pa.array(BLANK)), None, text)
     return found

@@ -1,4 +1,4 @@
-"""Delimited text of which every row is a line: read by pyarrow (a million rows: 3.6 s of processor time, not 7.2 s).
+"""Delimited text of which every row is a line: read by pyarrow (a million rows with their checks: 2.7 s, not 5.3 s).
 
 Most large files are like that. What is not certainly so (a field that goes on in the next line, quotation marks that
 are closed early, a blank line, a row with too few fields) is left to who reads row by row and tells what is wrong.
@@ -16,19 +16,14 @@ MOST = 1_200_000  # characters; a block is only longer than a megabyte if it hol
 
 def count_lines(block: str, delimiter: str) -> int | None:
     """How many lines a block of text has, each a row of its own; None if that is not certain."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute  # noqa: PLC0415
-
-    pc: Any = pyarrow.compute
-    if len(block) > MOST or "\0" in block or block.count("\r") != block.count("\r\n"):
+    if len(block) > MOST:
         return None
-    if '"' in block:
-        lines = pc.list_flatten(pc.split_pattern(pa.array([block]), "\n"))
-        if pc.any(pc.equal(pc.bit_wise_and(pc.count_substring(lines, '"'), 1), 1)).as_py():
-            return None
-        if pc.any(pc.match_substring_regex(lines, _in_the_middle(delimiter))).as_py():
-            return None
-    return block.count("\n") + (not block.endswith("\n"))
+    content = block.encode()  # of bytes Python counts faster than of text with accents
+    if b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
+        return None
+    if b'"' in content and not (_is_neat(content, delimiter) or _is_strict(block, delimiter)):
+        return None
+    return content.count(b"\n") + (not content.endswith(b"\n"))
 
 
 def parse(text: str, delimiter: str, width: int, lines: int) -> pa.Table | None:
@@ -48,6 +43,34 @@ def parse(text: str, delimiter: str, width: int, lines: int) -> pa.Table | None:
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == lines else None
+
+
+def _is_neat(content: bytes, delimiter: str) -> bool:
+    """Whether quotation marks, by turns, begin and end a field, as in what programs write: seen at a glance.
+
+    A line end between them makes two lines one row, which `parse` finds.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    signs = np.frombuffer(b"\n" + content + b"\n", np.uint8)
+    marks = np.flatnonzero(signs == ord('"'))
+    before, after = signs[marks[0::2] - 1], signs[marks[1::2] + 1]
+    return (
+        len(before) == len(after)
+        and bool(np.isin(before, [ord(delimiter), ord("\n")]).all())
+        and bool(np.isin(after, [ord(delimiter), ord("\n"), ord("\r")]).all())
+    )
+
+
+def _is_strict(block: str, delimiter: str) -> bool:
+    """Whether each line has its quotation marks in pairs, and none in the middle of a field."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute  # noqa: PLC0415
+
+    pc: Any = pyarrow.compute
+    lines = pc.list_flatten(pc.split_pattern(pa.array([block]), "\n"))
+    is_odd = pc.equal(pc.bit_wise_and(pc.count_substring(lines, '"'), 1), 1)
+    return not (pc.any(is_odd).as_py() or pc.any(pc.match_substring_regex(lines, _in_the_middle(delimiter))).as_py())
 
 
 def _in_the_middle(delimiter: str) -> str:

@@ -125,6 +125,19 @@ def test_a_day_that_does_not_exist_or_is_written_otherwise_is_a_fault(dates: str
     assert misfits("date", strange, dates=dates) == strange
 
 
+@pytest.mark.parametrize(
+    ("dates", "written"), [("iso", "2024-02-29"), ("dd/mm/yyyy", "29/02/2024"), ("mm/dd/yyyy", "02/29/2024")]
+)
+def test_days_with_all_their_zeros_are_read_the_same_beside_others(dates: str, written: str) -> None:
+    assert text("date", [written, None, written], dates=dates) == ["2024-02-29", None, "2024-02-29"]
+    for strange in ("30", "00", "-9", " 9", "2x", "\u0661", "2:"):
+        read, faults = as_text([written, written.replace("29", strange), None], column("date"), "plain", dates)
+        assert read.to_pylist() == ["2024-02-29", written.replace("29", strange), None]
+        assert faults == {1: expected_of(column("date"), "plain", dates)}
+    assert misfits("date", [written.replace("2024", "2023"), written.replace("2024", "0000")], dates=dates)
+    assert misfits("date", [written.replace(sign, ".") for sign in set(written) & set("-/")], dates=dates)
+
+
 def test_native_days_are_written_as_iso() -> None:
     zone = timezone(timedelta(hours=7))
     values = [date(2024, 1, 2), datetime(2024, 1, 2, 23, 30, tzinfo=zone), None]
@@ -185,6 +198,19 @@ def test_text_columns_take_text_as_it_is_and_the_shortest_text_of_numbers() -> N
     ]
     assert text("string", ["2025-2026", "1.234,5"], "vi") == ["2025-2026", "1.234,5"]
     assert misfits("string", [["a"], {"a": "ă"}]) == ['["a"]', '{"a": "ă"}']
+
+
+@pytest.mark.parametrize("number", [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0)])
+def test_a_sign_that_is_no_text_is_a_fault_and_made_visible(number: int) -> None:
+    read, faults = as_text(["An", f"A{chr(number)}n", None], column("string"), "plain", "iso")
+    shown = chr(0x2400 + number) if number < 0x20 else f"\\u{number:04x}"
+    assert (read.to_pylist(), list(faults)) == (["An", f"A{shown}n", None], [1])
+
+
+@pytest.mark.parametrize("sign", "\t\n\r \xa0\xadéđ\u200b\u2026\u2067")
+def test_what_turns_no_writing_round_is_text(sign: str) -> None:
+    _, faults = as_text([f"A{sign}n", "An" * 20_000], column("string"), "plain", "iso")
+    assert list(faults) == ([0, 1] if sign == "\u2067" else [1])
 
 
 def test_arrays_are_read_as_lists_are() -> None:

@@ -192,11 +192,25 @@ WITHIN = {
 }
 
 
-@pytest.mark.parametrize("odd", WITHIN.values(), ids=WITHIN.keys())
+MARKED = {
+    "marks within": '"01";"Trần; An ""Bé""";"05/09/2015";"8,5"\n',
+    "a marked field of two lines": '"01";"Trần\nAn";"05/09/2015";"8,5"\n',
+    "a marked row with too few fields": '"01";"Trần An"\n',
+    "marks around nothing": '"";"";"05/09/2015";"8,5"\r\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "odd"),
+    [
+        *(pytest.param("{};Nguyễn Văn {};05/09/2015;8,5\n", odd, id=name) for name, odd in WITHIN.items()),
+        *(pytest.param('"{}";"Nguyễn Văn {}";"05/09/2015";"8,5"\n', odd, id=name) for name, odd in MARKED.items()),
+    ],
+)
 def test_a_large_file_is_read_the_same_many_rows_at_once_and_row_by_row(
-    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, odd: str
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, line: str, odd: str
 ) -> None:
-    megabyte = "".join(f"{number};Nguyễn Văn {number};05/09/2015;8,5\n" for number in range(27_000))
+    megabyte = "".join(line.format(number, number) for number in range(27_000))
     path = file(HEADING + megabyte + odd + megabyte)
     at_once = reading(read, path, PUPILS)
     assert len(at_once.batches) > 2
@@ -209,7 +223,13 @@ def test_a_large_file_is_read_the_same_many_rows_at_once_and_row_by_row(
 
 @pytest.mark.parametrize(
     "line",
-    ['"01"Trần;An;05/09/2015;8,5\n', '01;""An"";05/09/2015;8,5\n', '01;"An;05/09/2015;8,5\n'],
+    [
+        '"01"Trần;An;05/09/2015;8,5\n',
+        '01;""An"";05/09/2015;8,5\n',
+        '01;"An;05/09/2015;8,5\n',
+        '01;"Trần;"An";Bé";05/09/2015;8,5\n',
+        '01;"Trần ;05/09/2015;"8,5"\n',
+    ],
 )
 def test_marks_that_are_closed_too_early_are_refused_anywhere_in_a_large_file(
     file: Callable[..., Path], line: str
