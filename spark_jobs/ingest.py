@@ -86,7 +86,7 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
         if not due:
             print(f"ingest {contract.table}: nothing new in {len(wanted)} periods")
             return
-        with connect(environment.engine) as spark, Readers() as readers:
+        with Readers() as readers, connect(environment.engine) as spark:
             raw.make_tables(spark, environment.warehouse, contract)
             job = _Job(contract, environment, readers, rules, reading, options)
             for_each(due, lambda period: job.ingest(spark, extracts[period], contained.get(period)))

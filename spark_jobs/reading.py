@@ -14,13 +14,13 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from quality.contract import Contract
 from quality.refusal import Refusal
@@ -28,10 +28,12 @@ from spark_jobs.layouts import AGAIN, Batch, ExtractMismatch, Tally, delivery_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 READERS = 2
 MEMORY_BYTES = 800 << 20  # of its own; with the libraries it shares a reader then stays below 1 GiB
 FILE_SECONDS = 900  # the largest of a city's files takes half a minute
+_SAME: Any = ["_file", "_sheet", "_cells"]  # columns in which a batch has one text for all its rows
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -58,11 +60,12 @@ class Readers:
     """The processes that read; as a context manager they serve many deliveries, and end with it."""
 
     def __init__(self) -> None:
-        """They start with the first file."""
+        """None runs yet."""
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        """Nothing starts yet."""
+        """The first starts, which takes it half a second, beside whatever its parent has to do before it reads."""
+        self._started().submit(_get_ready)
         return self
 
     def __exit__(
@@ -103,12 +106,9 @@ class Readers:
         self, contract: Contract, period: str, tasks: Sequence[Task]
     ) -> list[tuple[Task, Reading | BaseException]]:
         """One try for each file. A reader that ends takes the others with it: the next try has new ones."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                READERS, mp_context=get_context("spawn"), initializer=_limit, initargs=(os.getpid(),)
-            )
+        pool = self._started()
         try:
-            futures = [self._pool.submit(_read, contract, period, task) for task in tasks]
+            futures = [pool.submit(_read, contract, period, task) for task in tasks]
         except BrokenProcessPool as broken:  # before all were submitted
             self._end()
             return [(task, broken) for task in tasks]
@@ -116,6 +116,13 @@ class Readers:
         if any(isinstance(outcome, BrokenProcessPool) for _, outcome in outcomes):
             self._end()
         return outcomes
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                READERS, mp_context=get_context("spawn"), initializer=_limit, initargs=(os.getpid(),)
+            )
+        return self._pool
 
     def _end(self) -> None:
         if self._pool:
@@ -129,23 +136,45 @@ def write_rows(batches: Iterator[Batch], contract: Contract, name: str, target: 
     `_unexpected` (by heading) and `_faults` (by column, what was expected) are maps, null where they would be empty.
     `_cells`, what stands over each column, is a JSON object: it is one text for all rows, a map would be one for each.
     """
-    import pyarrow.parquet as pq  # noqa: PLC0415  only readers pay for the import
-
     rows = 0
-    with target.open("wb") as file:
-        writer = None
-        try:
-            for batch in batches:
-                table = _table(batch, contract, name)
-                writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
-                writer.write_table(table)
-                rows += table.num_rows
-        finally:
-            if writer:
-                writer.close()
+    with target.open("wb") as file, _Writer(file, contract, name) as writer, ThreadPoolExecutor(1) as beside:
+        written: Future[None] | None = None
+        for batch in batches:  # one is read while the one before it is written
+            if written:
+                written.result()
+            written = beside.submit(writer.write, batch)
+            rows += len(batch.lines)
+        if written:
+            written.result()
     if not rows:
         target.unlink()
     return rows
+
+
+class _Writer:
+    """Batches → one Parquet file. It is read once and removed: nothing is done to make it small or quick to search."""
+
+    def __init__(self, file: BinaryIO, contract: Contract, name: str) -> None:
+        self._file, self._contract, self._name = file, contract, name
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def write(self, batch: Batch) -> None:
+        import pyarrow.parquet as pq  # noqa: PLC0415  only readers pay for the import
+
+        table = _table(batch, self._contract, self._name)
+        self._writer = self._writer or pq.ParquetWriter(
+            self._file, table.schema, compression="lz4", use_dictionary=_SAME, write_statistics=False
+        )
+        self._writer.write_table(table)
 
 
 def _outcome(future: Future[Reading | Refusal]) -> Reading | BaseException:
@@ -160,6 +189,14 @@ def _limit(parent: int) -> None:
     if os.getppid() != parent:  # it died before we asked for that
         os._exit(1)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _get_ready() -> None:
+    """In a reader: import what every file needs."""
+    import pyarrow.compute  # noqa: PLC0415
+    import pyarrow.parquet  # noqa: F401, PLC0415
+
+    import spark_jobs.forms  # noqa: F401, PLC0415
 
 
 def _read(contract: Contract, period: str, task: Task) -> Reading | Refusal:
