@@ -87,6 +87,8 @@ _NOTES = {  # on each kind of file
 class ColumnNotAllowed(Refusal):
     """An export holds a column that the contract does not publish."""
 
+    lasts = True
+
 
 def desired(
     contracts: Mapping[str, Contract], catalogue: Catalogue, exports: Mapping[str, Export], today: date

@@ -36,6 +36,8 @@ class PlanChanged(Refusal):
 class TooManyRemovals(Refusal):
     """A plan that removes more than somebody can have meant by accident."""
 
+    lasts = True
+
 
 @dataclass(frozen=True)
 class Reason:

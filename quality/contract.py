@@ -112,6 +112,8 @@ class Contract:
 class ContractMistakes(Refusal):
     """Contracts are wrong: every mistake at once, each with file and line."""
 
+    lasts = True
+
     def __init__(self, mistakes: Collection[Mistake]) -> None:
         """From at least one mistake."""
         self.mistakes = sorted(mistakes)

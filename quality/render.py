@@ -27,6 +27,8 @@ DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366, "irregular
 class StaleModels(Refusal):
     """The generated files do not say what the contracts say."""
 
+    lasts = True
+
 
 def render(contracts: Mapping[str, Contract], catalogue: Catalogue) -> dict[str, str]:
     """File name → text, for all contracts."""

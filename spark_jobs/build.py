@@ -53,6 +53,12 @@ class BuildFailed(Refusal):
     """Dbt could not build a model, or a test of it failed."""
 
 
+class DataTestFailed(BuildFailed):
+    """All models were built, but are not what the data tests say."""
+
+    lasts = True
+
+
 @dataclass(frozen=True)
 class Failure:
     """One node that dbt reports as failed: what, where in the project, why, and the query of a test."""
@@ -212,7 +218,8 @@ def _built(
         if failed:
             personal = {c.name for k in contracts.values() for c in k.columns.values() if c.pii != "none"}
             told = "\n".join(_told(failure, spark, personal) for failure in failed)
-            raise BuildFailed(
+            kind = DataTestFailed if all(failure.query for failure in failed) else BuildFailed
+            raise kind(
                 f"dbt: {len(failed)} of {len(results)} nodes failed\n{told}",
                 where=str(artefacts / "logs" / "dbt.log"),
                 remedy="correct the model, the seed or what was delivered; the city's tables stay as they are",

@@ -57,6 +57,8 @@ class Merge:
 class ColumnsChanged(Refusal):
     """A table's columns and the contract's disagree in a way that would lose data."""
 
+    lasts = True
+
 
 def merge(spark: SparkSession, warehouse: str, job: Merge) -> str:
     """Make `target` equal to the source version; says what changed. Nothing changed: no commit, so no new version."""

@@ -32,6 +32,8 @@ Findings = Counter[tuple[str, str, str]]
 class PersonalData(Refusal):
     """Something that looks like personal data would have been published."""
 
+    lasts = True
+
 
 def kinds_in(text: str) -> list[str]:
     """Which kinds of personal data a text seems to hold."""

@@ -17,6 +17,8 @@ SAMPLES = 3
 class TooManyRemovals(Refusal):
     """A merge would remove more rows than somebody can have meant by accident."""
 
+    lasts = True
+
 
 @dataclass(frozen=True)
 class Limit:

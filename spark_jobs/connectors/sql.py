@@ -61,6 +61,8 @@ def connect(address: str) -> Sql:
 class WatermarkWentBack(Refusal):
     """Rows disappeared, or were set back in time: a difference by watermark would miss some."""
 
+    lasts = True
+
 
 class Sql:
     """Queries in one database. It is only read, and as it was at one moment."""

@@ -94,8 +94,9 @@ def test_an_owner_that_somebody_elses_dataset_names_stays(tmp_path: Path) -> Non
 def test_too_many_removals_are_refused_with_the_way_out(tmp_path: Path) -> None:
     there = many(tmp_path, 4)
     changes = plan(state(), there)
-    with pytest.raises(TooManyRemovals, match="--removals 4"):
+    with pytest.raises(TooManyRemovals, match="--removals 4") as caught:
         check_removals(changes, there, allowed=None)
+    assert caught.value.lasts
     with pytest.raises(TooManyRemovals):
         check_removals(changes, there, allowed=3)
     check_removals(changes, there, allowed=4)

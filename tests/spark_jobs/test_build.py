@@ -228,6 +228,7 @@ def test_a_test_that_fails_shows_the_rows_it_found(bad_raw: Stack) -> None:
     before = read_mark(bad_raw.settings.lake, "build", "draft.disease_cases")
     failed = bad_raw.kho("build", check=False)
     assert failed.returncode == 1
+    assert "kho: refused: dbt: " in failed.stderr, "Airflow would try it again"
     assert "every_reported_province_existed_in_its_year" in failed.stderr
     assert "reported_province='Bình Dương', year=2026" in failed.stderr
     after = read_mark(bad_raw.settings.lake, "build", "draft.disease_cases")

@@ -109,6 +109,7 @@ def test_a_retyped_or_removed_column_is_refused_with_both_sides(
     with pytest.raises(ColumnsChanged) as caught:
         promoted(dataclasses.replace(clinics, columns={**clinics.columns, "beds": beds}), corner)
     assert caught.value.found == "beds is integer, expected string"
+    assert caught.value.lasts
     assert version(corner.warehouse, clinics.table) == 0
 
 
@@ -156,6 +157,7 @@ def test_more_removals_than_the_contract_lets_go_stop_for_a_person(
     assert caught.value.expected == f"at most 10 % of the rows (removed_at_most_pct of {clinics.path.name})"
     assert "3 to be removed, 1 to be inserted, 0 to be updated" in caught.value.found
     assert "for example: id 1; id 2; id 3" in caught.value.found
+    assert caught.value.lasts
     assert f"`./kho promote {clinics.table} --allow-removals 3`" in caught.value.remedy
     with pytest.raises(TooManyRemovals) as caught:
         promoted(clinics, corner, removals=2)
