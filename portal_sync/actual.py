@@ -57,7 +57,7 @@ def _require_token(client: Client) -> None:
             where=client.url,
             expected="a valid token of the publisher, in KHO_PORTAL_TOKEN",
             found="a token that is unknown, expired or revoked, or none",
-            remedy="`kho up` makes a new one",
+            remedy="a new one from who runs the portal (ours: `kho up` makes it)",
         ) from error
 
 

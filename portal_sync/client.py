@@ -182,7 +182,7 @@ class Client:
                 "the portal does not answer",
                 where=where,
                 found=f"{type(error).__name__}: {error}",
-                remedy="start it (`kho up`, `kho status`), then run this again: it goes on where it stopped",
+                remedy="have it started (ours: `kho up`, `kho status`) and run this again: it goes on where it stopped",
             ) from error
         except NotAuthorized as error:
             raise TokenRefused(
@@ -190,7 +190,7 @@ class Client:
                 where=where,
                 expected="a valid token of the publisher, in KHO_PORTAL_TOKEN",
                 found=_said(error.extra_msg),
-                remedy="`kho up` makes a new token if the old one has expired or was revoked",
+                remedy="a new token, if the old one has expired or was revoked (ours: `kho up` makes one)",
             ) from error
         except NotFound as error:
             raise Missing("the portal has no such thing", where=where, found=str(data.get("id", ""))) from error
@@ -220,7 +220,7 @@ def _misbehaved(where: str, error: Exception) -> Refusal:
         where=where,
         expected="JSON with `success`",
         found=f"{found[1]} {_short(found[2])}",
-        remedy="see `kho logs portal`; if another program has the portal's port, set KHO_PORT_PORTAL",
+        remedy="see what is there (ours: `kho logs portal`); where another program has our port, set KHO_PORT_PORTAL",
     )
 
 
@@ -229,7 +229,8 @@ def _failed(where: str, found: str) -> PortalFailed:
         "the portal failed at what we asked",
         where=where,
         found=found,
-        remedy="`kho status` shows whether one of its services is down, `kho logs portal` why; then run this again",
+        remedy="its log says why (ours: `kho logs portal`), `kho status` whether one of our services is down; "
+        "then run this again",
     )
 
 

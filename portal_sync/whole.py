@@ -155,7 +155,7 @@ def _prove_file(client: Client, dataset: str, file: File) -> None:
             where=f"{client.url}/download/{dataset}/{file.name}",
             expected=f"sha256 {file.sha256}",
             found=found,
-            remedy="run `kho apply` again; if this comes back, see `kho logs portal`",
+            remedy="run `kho apply` again; if this comes back, see the portal's log (ours: `kho logs portal`)",
         )
 
 
@@ -171,7 +171,8 @@ def prove(client: Client, resource: str, table: Table) -> None:
             where=f"DataStore table {resource}",
             expected=", ".join(f"{name} {expected[name]}" for name in differing),
             found=", ".join(f"{name} {found[name]}" for name in differing),
-            remedy="run `kho apply` again: it loads the table anew; if this comes back, see `kho logs portal`",
+            remedy="run `kho apply` again: it loads the table anew; if this comes back, see the portal's log "
+            "(ours: `kho logs portal`)",
         )
 
 
@@ -254,7 +255,7 @@ def _is_over(client: Client, asked: Mapping[str, Any]) -> bool:
                 "the portal does not get on with a table",
                 where=f"DataStore table {asked['resource_id']}",
                 found=f"{stage} for {waited:.0f} s",
-                remedy="see `kho logs portal-jobs`; `kho apply` begins anew",
+                remedy="see the log of its worker (ours: `kho logs portal-jobs`); `kho apply` begins anew",
             )
         if not told["at_work"]:  # else the portal waits for what is new
             time.sleep(_POLL_S)

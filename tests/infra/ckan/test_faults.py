@@ -42,7 +42,7 @@ def test_while_solr_is_down_nothing_new_is_half_shown_and_the_next_run_finishes_
     process_of(ckan.settings, "solr").kill()
     with pytest.raises(NotApplied, match=f"dataset {NAME}"):
         apply(client, changes, wanted, found, print)
-    assert "`kho status` shows whether one of its services is down" in capsys.readouterr().err
+    assert "`kho status` whether one of our services is down" in capsys.readouterr().err
     _await(ckan, "solr")
     assert ask(ckan, "package_search", q="Ca bệnh thử nghiệm")["count"] == 0
     publish(client, wanted)
