@@ -193,10 +193,13 @@ def _limit(parent: int) -> None:
 
 def _get_ready() -> None:
     """In a reader: import what every file needs."""
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute  # noqa: PLC0415
-    import pyarrow.parquet  # noqa: F401, PLC0415
+    import pyarrow.parquet  # noqa: PLC0415
 
     import spark_jobs.forms  # noqa: F401, PLC0415
+
+    pa.array([])  # the first makes pyarrow import pandas, to see whether a list is one of its own
 
 
 def _read(contract: Contract, period: str, task: Task) -> Reading | Refusal:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from quality.contract import Contract
 from spark_jobs.layouts import AGAIN, ExtractMismatch
@@ -43,8 +44,18 @@ class Matched:
 
 def fold(text: object) -> str:
     """For comparing headings: lower case, no accents, single blanks. Units and punctuation stay."""
-    bare = "".join(c for c in unicodedata.normalize("NFD", str(text).casefold()) if not unicodedata.combining(c))
+    written = str(text)
+    return _remembered(written) if len(written) <= LONGEST else _fold(written)
+
+
+def _fold(text: str) -> str:
+    bare = "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
     return " ".join(bare.translate(_D).translate(_NO_WIDTH).split())
+
+
+# Where the heading of a sheet stands is found by folding its first lines in several ways, and what a ward delivers has
+# most texts in common with what the next one does: of the time to read 40 workbooks of 170 pupils that was half.
+_remembered = lru_cache(maxsize=4096)(_fold)
 
 
 def clean(text: object) -> str:
