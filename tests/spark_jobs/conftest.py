@@ -12,6 +12,7 @@ import pytest
 import xlwt
 
 from quality.contract import Column, Contract, Portal, Source, Text, load_all
+from spark_jobs import session
 from spark_jobs.connectors import variable
 from spark_jobs.environment import Environment
 from spark_jobs.fetch import fetch
@@ -62,6 +63,13 @@ def built(engine: Stack) -> Stack:
 def corner(engine: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """The engine with a lake of the test's own. Use it with table names of the test's own."""
     return Environment(tmp_path_factory.mktemp("hồ dữ liệu"), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
+
+
+@pytest.fixture(params=["few rows", "many rows"])
+def few_rows_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same few rows, once worked on as such, once as if they were many."""
+    if request.param == "many rows":
+        monkeypatch.setattr(session, "FEW_ROWS", 0)
 
 
 @pytest.fixture

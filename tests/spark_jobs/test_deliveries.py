@@ -63,6 +63,7 @@ def bring(contract: Contract, corner: Environment, *, allow_loss: bool = False) 
     ingest(contract, corner, Options(allow_loss=allow_loss))
 
 
+@pytest.mark.usefixtures("few_rows_or_many")
 def test_only_changed_files_are_fetched_read_and_replaced(
     lay: Callable[..., None], parcels: Contract, corner: Environment, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
