@@ -39,7 +39,8 @@ REJECTED = {
 # was must stay readable: by default Delta 4.4 refuses every version older than 7 days, and whoever says VACUUM removes
 # it. What goes, and when, is `compact`'s to say.
 HISTORY = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 36500 days")
-# A changed file marks its old rows as deleted instead of rewriting those of all the others in the same Parquet file.
+# Of many rows, a changed file marks its old ones as deleted instead of rewriting those of all the others in the same
+# Parquet file; of few (`planning_settings`) it does not.
 PROPERTIES = {**HISTORY, "delta.enableDeletionVectors": "true"}
 DELTA_NAMES = {"int": "integer", "bigint": "long", "geometry": "binary"}
 SPARK_NAMES = {"geometry": "binary"}
