@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from infra.settings import ROOT
-from spark_jobs.session import connect, folder_of
+from spark_jobs.session import FEW_ROWS, connect, folder_of, plan_for
 from tests.pages import DOCS, blocks
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def changed(engine: Stack) -> str:
     name = f"{schema}.changed"
     warehouse = engine.env["KHO_WAREHOUSE"]
     with connect(engine.env["KHO_ENGINE"]) as spark:
+        plan_for(spark, FEW_ROWS)  # of fewer, files are written anew
         for statement in (
             f"create schema {schema}",
             f"create table {name} (id int, name string) using delta {KEPT}",

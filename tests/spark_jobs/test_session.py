@@ -15,10 +15,12 @@ from deltalake import write_deltalake
 from quality.refusal import Refusal
 from spark_jobs.environment import Environment
 from spark_jobs.session import (
+    FEW_ROWS,
     UPKEEP,
     EngineDown,
     connect,
     folder_of,
+    plan_for,
     rows_at,
     rows_in,
     schema,
@@ -64,6 +66,7 @@ def test_rows_that_are_only_marked_as_deleted_are_not_counted(corner: Environmen
     marks = "tblproperties ('delta.enableDeletionVectors' = 'true')"
     with connect(corner.engine) as spark:
         settle(spark, corner.warehouse, table)
+        plan_for(spark, FEW_ROWS)  # of fewer, files are written anew
         for statement in (
             f"create table {table} using delta {marks} as select /*+ coalesce(1) */ id from range(1000)",
             f"delete from {table} where id % 10 = 3",
@@ -72,6 +75,7 @@ def test_rows_that_are_only_marked_as_deleted_are_not_counted(corner: Environmen
             f"delete from {table}",
         ):
             spark.sql(statement)
+        assert list(folder_of(corner.warehouse, table).glob("deletion_vector*"))
         counted = [rows_at(corner.warehouse, table, at) for at in range(5)]
         asked = [spark.sql(f"select count(*) from {table} version as of {at}").collect()[0][0] for at in range(5)]
         spark.sql(f"drop schema {table.partition('.')[0]} cascade")
