@@ -156,13 +156,12 @@ class _Source:
     def plain_batches(self, text: Iterator[str], frame: _Frame, tally: Tally) -> Iterator[Batch]:
         """Rows of blocks in which every line is a row, many at once; what is left is `rest`."""
         for block in text:
-            lines = count_lines(block, self.delimiter)
-            table = parse(block, self.delimiter, len(frame.texts), lines) if lines else None
-            if lines is None or table is None:
+            table = parse(block, self.delimiter, len(frame.texts))
+            if table is None:
                 self.rest = chain([block], text)
                 return
             yield frame.plain_batch(table, self.line, tally)
-            self.line += lines
+            self.line += table.num_rows
 
     def _rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(LONGEST_FIELD)

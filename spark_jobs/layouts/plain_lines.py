@@ -16,23 +16,20 @@ MOST = 1_200_000  # characters; a block is only longer than a megabyte if it hol
 
 def count_lines(block: str, delimiter: str) -> int | None:
     """How many lines a block of text has, each a row of its own; None if that is not certain."""
-    if len(block) > MOST:
-        return None
-    content = block.encode()  # of bytes Python counts faster than of text with accents
-    if b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
-        return None
-    if b'"' in content and not (_is_neat(content, delimiter) or _is_strict(block, delimiter)):
-        return None
-    return content.count(b"\n") + (not content.endswith(b"\n"))
+    return _count(block, block.encode(), delimiter)
 
 
-def parse(text: str, delimiter: str, width: int, lines: int) -> pa.Table | None:
-    """The fields, all of them text; None unless every one of so many lines is a row of that width."""
+def parse(block: str, delimiter: str, width: int) -> pa.Table | None:
+    """The fields, all of them text; None unless every line is a row of its own, and of that width."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import csv  # noqa: PLC0415
 
+    encoded = block.encode()
+    lines = _count(block, encoded, delimiter)
+    if not lines:
+        return None
     names = [str(column) for column in range(width)]
-    content: Any = pa.BufferReader(text.encode())
+    content: Any = pa.BufferReader(encoded)
     try:
         table = csv.read_csv(
             content,
@@ -43,6 +40,15 @@ def parse(text: str, delimiter: str, width: int, lines: int) -> pa.Table | None:
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == lines else None
+
+
+def _count(block: str, content: bytes, delimiter: str) -> int | None:
+    """`content`: the same in UTF-8, in which Python counts faster than in text with accents."""
+    if len(block) > MOST or b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
+        return None
+    if b'"' in content and not (_is_neat(content, delimiter) or _is_strict(block, delimiter)):
+        return None
+    return content.count(b"\n") + (not content.endswith(b"\n"))
 
 
 def _is_neat(content: bytes, delimiter: str) -> bool:
