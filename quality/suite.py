@@ -28,13 +28,29 @@ SPARK_TYPES = {
     "timestamp": "TimestampType",
     "geometry": "BinaryType",
 }
+# Of the frames that `spark_jobs.frames` makes.
+PANDAS_TYPES = {
+    "string": "str",
+    "int": "int32",
+    "bigint": "int64",
+    "double": "float64",
+    "boolean": "bool",
+    "date": "datetime64",
+    "timestamp": "Timestamp",
+    "geometry": "bytes",
+}
 
 
 def suite_for(
-    contract: Contract, columns: tuple[str, ...], values: Mapping[str, frozenset[str]], beside: tuple[str, ...] = ()
+    contract: Contract,
+    columns: tuple[str, ...],
+    values: Mapping[str, frozenset[str]],
+    types: Mapping[str, str],
+    beside: tuple[str, ...] = (),
 ) -> ExpectationSuite:
     """All that a table with these `columns` of a contract must be; `values`: what each `refers_to` may be.
 
+    `types`: what the contract's types are called by who holds the rows, Spark or pandas.
     `beside`: columns of the lake's own that tell rows apart together with the key.
     """
     expectations = [
@@ -55,7 +71,7 @@ def suite_for(
                 gxe.ExpectColumnValuesToBeOfType,
                 Rule(name, "type", CRITICAL, "", contract.columns[name].type),
                 column=name,
-                type_=SPARK_TYPES[contract.columns[name].type],
+                type_=types[contract.columns[name].type],
             )
             for name in columns
         ),

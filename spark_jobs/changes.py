@@ -16,63 +16,34 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spark_jobs.asking import ask, differ, same_key
 from spark_jobs.formats import CSV, JSON_LINES, PARQUET, Csv, Kind, Parquet, as_json, values_of
-from spark_jobs.session import delta_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from deltalake import DeltaTable
 
 CHANGE = "_change"
 INSERTED, BEFORE, AFTER, DELETED = "insert", "update_preimage", "update_postimage", "delete"
-_MADE_ANEW = ("REPLACE TABLE", "CREATE OR REPLACE TABLE", "CREATE TABLE")
 
 
-def can_be_told(warehouse: str, table: str, since: int, at: int) -> bool:
-    """Whether the feed leads from the one version to the other: not across a commit that made the table anew."""
-    log = delta_table(warehouse, table)
-    if log is None or since >= at:
-        return False
-    between = [entry for entry in log.history() if since < entry["version"] <= at]
-    return not any(entry["operation"].startswith(_MADE_ANEW) for entry in between)
-
-
-def changes(
-    spark: SparkSession, table: str, since: int, at: int, columns: Mapping[str, str], key: Sequence[str]
-) -> Any:
-    """A frame of what changed after version `since`, up to version `at`, sorted by key."""
-    listed = ", ".join(f"`{name}`" for name in columns)
-    by_key = ", ".join(f"`{name}`" for name in key)
-    is_after = "_change_type in ('insert', 'update_postimage')"
-    return spark.sql(
-        f"""
-        with feed as (
-            select {listed}, _change_type, {is_after} as _is_after,
-                row_number() over (partition by {by_key} order by _commit_version, {is_after}) as _nth,
-                row_number() over (partition by {by_key} order by _commit_version desc, {is_after} desc) as _nth_last
-            from table_changes('{table}', {since + 1}, {at})
-        ),
-        ends as (
-            select *, max(_nth = 1 and not _is_after) over (partition by {by_key}) as _was,
-                max(_nth_last = 1 and _is_after) over (partition by {by_key}) as _is
-            from feed
-        ),
-        told as (
-            select
-                case when _is and _was then if(_is_after, 'update_postimage', 'update_preimage')
-                    when _is then 'insert' else 'delete' end as {CHANGE},
-                {listed},
-                _is_after,
-                count(*) over (partition by {listed}) as _alike
-            from ends
-            where (_nth = 1 and not _is_after) or (_nth_last = 1 and _is_after)
-        )
-        select {CHANGE}, {listed}
-        from told
-        where _alike = 1
-        order by {by_key}, _is_after
+def changes(old: DeltaTable, new: DeltaTable, columns: Mapping[str, str], key: Sequence[str]) -> pa.RecordBatchReader:
+    """What differs between two versions of a table, sorted by key, of each the state before first."""
+    others = [name for name in columns if name not in key]
+    old_columns, new_columns = (", ".join(f"{side}.`{name}`" for name in columns) for side in ("old", "new"))
+    query = f"""
+        select case when old.`{key[0]}` is null then '{INSERTED}' else '{AFTER}' end as {CHANGE},
+            {new_columns}, 1 as _nth
+        from new left join old on {same_key(key)}
+        where old.`{key[0]}` is null or {differ(others)}
+        union all
+        select case when new.`{key[0]}` is null then '{DELETED}' else '{BEFORE}' end as {CHANGE},
+            {old_columns}, 0 as _nth
+        from old left join new on {same_key(key)}
+        where new.`{key[0]}` is null or {differ(others)}
+        order by {", ".join(f"`{name}`" for name in key)}, _nth
         """  # noqa: S608
-    )
+    return ask(query, old=old, new=new)
 
 
 def write_changes(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Any
 from quality.contract import Contract, load_all
 from quality.digest import Digest
 from quality.refusal import NotYet, run
-from spark_jobs.changes import can_be_told, changes, write_changes
+from spark_jobs.asking import ask, table_at
+from spark_jobs.changes import changes, write_changes
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.formats import Kind, Sink, kinds_for, pour
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
-from spark_jobs.session import connect, lineage, plan_for, rows_in, version
+from spark_jobs.session import lineage, version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
 MANIFEST = "manifest.json"
 
@@ -63,9 +63,9 @@ def _export(contract: Contract, environment: Environment) -> None:
             print(f"export {contract.table}: version {newest} stands already")
             return
         verdict = require_passed(environment.lake, "open", contract, newest)
-        with connect(environment.engine) as spark, whole_folder(target) as folder:
-            manifest = write_export(spark, environment.warehouse, contract, newest, folder)
-            manifest["changes"] = tell_changes(spark, environment.warehouse, manifest, folder)
+        with whole_folder(target) as folder:
+            manifest = write_export(environment.warehouse, contract, newest, folder)
+            manifest["changes"] = tell_changes(environment.warehouse, manifest, folder)
             manifest["check"] = _summary(verdict)
             manifest["code"] = code()
             text = json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
@@ -74,16 +74,15 @@ def _export(contract: Contract, environment: Environment) -> None:
         print(f"export {contract.table}: version {newest}, {manifest['rows']:,} rows, {sizes}")
 
 
-def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: int, folder: Path) -> dict[str, Any]:
+def write_export(warehouse: str, contract: Contract, at: int, folder: Path) -> dict[str, Any]:
     """Every file of one open version, read once and in one stream; what the manifest says of them."""
     from spark_jobs.merge import made_from  # noqa: PLC0415
 
     opened = f"open.{contract.name}"
     columns = open_columns(contract)
-    plan_for(spark, rows_in(warehouse, opened))
     listed, order = (", ".join(f"`{name}`" for name in names) for names in (columns, contract.key))
-    frame = spark.sql(f"select {listed} from {opened} version as of {at} order by {order}")  # noqa: S608
-    content, files, left_out = write_files(_batches(frame), contract, columns, folder)
+    batches = ask(f"select {listed} from opened order by {order}", opened=table_at(warehouse, opened, at))  # noqa: S608
+    content, files, left_out = write_files(batches, contract, columns, folder)
     _look_for_personal_data(files, columns, opened)
     return {
         "table": opened,
@@ -100,7 +99,7 @@ def write_export(spark: SparkSession, warehouse: str, contract: Contract, at: in
     }
 
 
-def tell_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any], folder: Path) -> Any:
+def tell_changes(warehouse: str, manifest: Mapping[str, Any], folder: Path) -> Any:
     """What changed since the newest export before this one, as files; what the manifest says of it.
 
     None where there is no such export, or none of this form: then nothing can be told but the whole.
@@ -111,11 +110,9 @@ def tell_changes(spark: SparkSession, warehouse: str, manifest: Mapping[str, Any
     same = ("lineage", "columns", "key")
     if before is None or any(before.get(name) != manifest[name] for name in same):
         return None
-    if not can_be_told(warehouse, opened, before["version"], at):
-        return None
     columns = {column["name"]: column["type"] for column in manifest["columns"]}
-    frame = changes(spark, opened, before["version"], at, columns, manifest["key"])
-    counts, files = write_changes(_batches(frame), columns, manifest["key"], folder)
+    old, new = (table_at(warehouse, opened, each) for each in (before["version"], at))
+    counts, files = write_changes(changes(old, new, columns, manifest["key"]), columns, manifest["key"], folder)
     try:
         _look_for_personal_data(files, columns, opened)
     except PersonalData:  # not in this version, whose files were read before: in what it takes away
@@ -157,18 +154,6 @@ def write_files(
             sink.close()
     left_out = {kind.name: sink.left_out for (kind, _), sink in zip(places, sinks, strict=True) if sink.left_out}
     return content, [(kind, path) for kind, path in places if kind.name not in left_out], left_out
-
-
-def _batches(frame: Any) -> Iterator[pa.RecordBatch]:
-    """The rows of a frame, batch by batch: `toArrow` would hold all of them."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    client = frame.sparkSession.client
-    for part in client.to_table_as_iterator(frame._plan.to_proto(client), {}):  # noqa: SLF001
-        if isinstance(part, pa.RecordBatch):
-            yield part
-        elif isinstance(part, pa.Table):
-            yield from part.to_batches()
 
 
 def _described(kind: Kind, path: Path) -> dict[str, Any]:

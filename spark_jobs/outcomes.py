@@ -51,7 +51,7 @@ def outcome_of(
     values = (
         []
         if personal
-        else [_shown(value) for value in result.get("partial_unexpected_list") or [] if value is not None]
+        else [_shown(value) for value in result.get("partial_unexpected_list") or [] if _plain(value) is not None]
     )
     samples = tuple(dict.fromkeys(values))[:SAMPLES]
     return Outcome(*about, passed=False, failed=result["unexpected_count"], samples=samples)
@@ -88,5 +88,14 @@ def _raised(exceptions: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={part}" for name, part in value.items())
-    return repr(value)
+        return ", ".join(f"{name}={_plain(part)}" for name, part in value.items())
+    return repr(_plain(value))
+
+
+def _plain(value: Any) -> object:
+    """A value that pandas holds, as Python's. Of moments, those without a zone are days."""
+    if type(value).__name__ in {"NAType", "NaTType"}:
+        return None
+    if hasattr(value, "to_pydatetime"):
+        return value.date() if value.tzinfo is None else value.to_pydatetime()
+    return value.item() if hasattr(value, "item") else value

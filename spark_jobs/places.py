@@ -53,6 +53,16 @@ def ensure_folder(folder: Path, *, is_open: bool) -> None:
 
 
 @contextmanager
+def readable() -> Iterator[None]:
+    """Files that this process makes meanwhile are as the engine's: who may pass through their folder may read."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def whole_folder(target: Path, resume: str = "") -> Iterator[Path]:
     """A new folder to fill, which becomes `target` at the end: complete, on disk, in one step, or not at all.
 

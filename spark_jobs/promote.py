@@ -19,7 +19,7 @@ from quality.refusal import NotYet, Refusal, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.releases import make_release
-from spark_jobs.session import connect, version
+from spark_jobs.session import version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:
@@ -126,9 +126,8 @@ def _promote(contract: Contract, environment: Environment, allowed: int | None) 
         shown = [name for name, column in contract.columns.items() if column.pii == "none"]
         limit = Limit(contract.removed_at_most_pct, contract.path.name, shown, allowed)
         is_personal = len(shown) < len(contract.columns)
-        with connect(environment.engine) as spark:
-            job = Merge(draft, state.draft, city, columns, contract.key, said, limit=limit, personal=is_personal)
-            changes = merge(spark, environment.warehouse, job)
+        job = Merge(draft, state.draft, city, columns, contract.key, said, limit=limit, personal=is_personal)
+        changes = merge(environment, job)
         after = version(environment.warehouse, city)
         write_mark(environment.lake, "promote", city, Mark(state.inputs, after))
         print(

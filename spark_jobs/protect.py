@@ -14,7 +14,7 @@ from quality.contract import Contract, load_all
 from quality.refusal import NotYet, Refusal, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import connect, version
+from spark_jobs.session import version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,9 +64,7 @@ def _protect(contract: Contract, environment: Environment) -> None:
         from spark_jobs.merge import Merge, made_from, merge  # noqa: PLC0415
 
         said = made_from(environment.warehouse, city, newest) | {"city": newest}
-        with connect(environment.engine) as spark:
-            job = Merge(city, newest, opened, columns, contract.key, said, replace=True)
-            changes = merge(spark, environment.warehouse, job)
+        changes = merge(environment, Merge(city, newest, opened, columns, contract.key, said, replace=True))
         after = version(environment.warehouse, opened)
         write_mark(environment.lake, "protect", city, Mark(inputs, after))
         print(

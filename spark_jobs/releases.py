@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from quality.refusal import Refusal, run
-from quality.rules import literal
 from spark_jobs.environment import Environment, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import connect, delta_table, rows_at, settle, version
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from spark_jobs.places import readable
+from spark_jobs.session import connect, delta_table, folder_of, make_known, rows_at, version
 
 RELEASES = "city.releases"
 HERE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -102,8 +98,7 @@ def make_release(versions: Mapping[str, int], environment: Environment) -> None:
         known = releases(warehouse)
         if not known or known[0].versions != versions:
             name = next_name([release.name for release in known], datetime.now(HERE).date())
-            with connect(environment.engine) as spark:
-                _write(spark, warehouse, name, versions, known[0] if known else None)
+            _write(environment, name, versions, known[0] if known else None)
             print(f"release {name}: {len(versions)} tables; {changed(versions, known[0].versions if known else {})}")
         write_mark(lake, "release", RELEASES, Mark(inputs, version(warehouse, RELEASES)))
 
@@ -157,28 +152,45 @@ def _from_rows(name: str, rows: Sequence[Mapping[str, object]]) -> Release:
     return Release(name, rows[0]["released_at"], versions, counts)  # type: ignore[arg-type]
 
 
-def _write(spark: SparkSession, warehouse: str, name: str, versions: Mapping[str, int], before: Release | None) -> None:
+def _write(environment: Environment, name: str, versions: Mapping[str, int], before: Release | None) -> None:
     """One row a table. Rows are counted where the version is another one than before."""
-    from spark_jobs.raw import HISTORY, forgets, in_sql, remember  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+    from deltalake import write_deltalake  # noqa: PLC0415
 
-    settle(spark, warehouse, RELEASES)
-    for table in versions:
-        if (log := delta_table(warehouse, table)) and forgets(log):
-            remember(spark, table)
-    if version(warehouse, RELEASES) is None:
-        # No deletion vectors: `releases` reads it without the engine, by a library that knows none.
-        spark.sql(
-            f"create table {RELEASES} (release string, released_at timestamp, table_name string, version bigint, "
-            f"row_count bigint) using delta {in_sql({**HISTORY, 'delta.enableDeletionVectors': 'false'})}"
-        )
+    warehouse = environment.warehouse
+    _prepare(environment, versions)
     counts = {
         table: before.rows[table] for table, at in versions.items() if before and before.versions.get(table) == at
     }
     counts |= {table: rows_at(warehouse, table, at) for table, at in versions.items() if table not in counts}
-    rows = ", ".join(f"({literal(table)}, {at}L, {counts[table]}L)" for table, at in sorted(versions.items()))
-    spark.sql(
-        f"insert into {RELEASES} select /*+ coalesce(1) */ {literal(name)}, current_timestamp(), * from values {rows}"  # noqa: S608
-    )
+    now = datetime.now(UTC)
+    rows = [
+        {"release": name, "released_at": now, "table_name": table, "version": at, "row_count": counts[table]}
+        for table, at in sorted(versions.items())
+    ]
+    with readable():
+        write_deltalake(str(folder_of(warehouse, RELEASES)), pa.Table.from_pylist(rows), mode="append")
+
+
+def _prepare(environment: Environment, tables: Iterable[str]) -> None:
+    """Have the table of releases, and have the tables that it will name keep their past."""
+    from spark_jobs.raw import HISTORY, forgets, in_sql, remember  # noqa: PLC0415
+
+    warehouse = environment.warehouse
+    make_known(environment, RELEASES)
+    forgetful = [table for table in tables if (log := delta_table(warehouse, table)) and forgets(log)]
+    is_new = version(warehouse, RELEASES) is None
+    if not (forgetful or is_new):
+        return
+    with connect(environment.engine) as spark:
+        for table in forgetful:
+            remember(spark, table)
+        if is_new:
+            # No deletion vectors: `releases` reads it by a part of deltalake that knows none.
+            spark.sql(
+                f"create table {RELEASES} (release string, released_at timestamp, table_name string, version bigint, "
+                f"row_count bigint) using delta {in_sql({**HISTORY, 'delta.enableDeletionVectors': 'false'})}"
+            )
 
 
 if __name__ == "__main__":

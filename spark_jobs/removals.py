@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from quality.refusal import Refusal
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-SAMPLES = 3
 
 
 class TooManyRemovals(Refusal):
@@ -51,13 +45,3 @@ class Limit:
             f"`./kho promote {table} --allow-removals {removed}`, or in Airflow trigger `city` and let go "
             f"{table}={removed}; until then {table} stays as it is",
         )
-
-
-def samples_of(spark: SparkSession, goes: str, key: Sequence[str], limit: Limit) -> list[str]:
-    """Keys of a few of the rows that would go. `goes`: `from … where …` that yields them, the table being `old`."""
-    shown = [name for name in key if name in limit.shown]
-    if not shown:
-        return ["(their key is personal, not shown)"]
-    listed = ", ".join(f"old.`{name}`" for name in shown)
-    rows = spark.sql(f"select {listed} {goes} order by {listed} limit {SAMPLES}").collect()
-    return [", ".join(f"{name} {row[name]!r}" for name in shown) for row in rows]

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any
 from quality.contract import READABLE
 from quality.refusal import Refusal
 from quality.rules import literal
+from spark_jobs.marks import Mark, read_mark, write_mark
 from spark_jobs.places import ensure_folder, place, remove_folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import SparkSession
+
+    from spark_jobs.environment import Environment
 
 # The session of each engine, one a process: opening one takes a second. None is ever collected: the finalizer of a
 # session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the garbage collector happens to run it
@@ -123,12 +126,15 @@ def _close() -> None:
             spark.stop()
 
 
-def plan_for(spark: SparkSession, rows: int) -> bool:
-    """Have this session's queries, over so many rows, planned as suits them; whether as large ones. At first few."""
-    is_large = rows >= FEW_ROWS
-    for name, value in planning_settings(is_large=is_large).items():
+def is_large(rows: int) -> bool:
+    """Whether a table of so many rows is one of many."""
+    return rows >= FEW_ROWS
+
+
+def plan_for(spark: SparkSession, rows: int) -> None:
+    """Have this session's queries, over so many rows, planned as suits them. At first few."""
+    for name, value in planning_settings(is_large=is_large(rows)).items():
         spark.conf.set(name, value)
-    return is_large
 
 
 def planning_settings(*, is_large: bool) -> dict[str, str]:
@@ -256,6 +262,22 @@ def settle(spark: SparkSession, warehouse: str, table: str) -> None:
     if is_known:
         spark.sql(f"drop table {table}")
     remove_folder(folder_of(warehouse, table))
+
+
+def make_known(environment: Environment, table: str) -> None:
+    """Have the engine know a table, or clear what a killed CREATE left of it, unless that was seen to before.
+
+    As `settle`, for a step that may not need the engine otherwise. One that starts anew knows all tables there are; and
+    a table that was made anew has another lineage.
+    """
+    log = delta_table(environment.warehouse, table)
+    known = Mark(str(log.metadata().id), None) if log else None
+    if known and read_mark(environment.lake, "known", table) == known:
+        return
+    with connect(environment.engine) as spark:
+        settle(spark, environment.warehouse, table)
+    if known:
+        write_mark(environment.lake, "known", table, known)
 
 
 def _said(error: str) -> str:

@@ -30,7 +30,7 @@ def suite_for(contract: Contract, columns: tuple[str, ...], values: dict[str, fr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations of its own
         from quality import suite  # noqa: PLC0415
-    return suite.suite_for(contract, columns, values)
+    return suite.suite_for(contract, columns, values, suite.PANDAS_TYPES)
 
 
 def rules_of(contract: Contract, columns: tuple[str, ...], **values: frozenset[str]) -> list[tuple[str, str, str]]:

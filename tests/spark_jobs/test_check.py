@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from quality.contract import Column, Contract, Text, load_all
+from quality.contract import TYPES, Column, Contract, Text, load_all
 from spark_jobs.check import check, columns_of, tables_of
+from spark_jobs.environment import Environment
 from spark_jobs.outcomes import Report, failures
+from spark_jobs.raw import SPARK_NAMES
 from spark_jobs.session import connect, version
 from spark_jobs.verdicts import has_passed
 
@@ -73,14 +75,24 @@ def spark(engine: Stack) -> Iterator[SparkSession]:
         session.sql("drop schema gate cascade")
 
 
+def report_on(engine: Stack, found: int, contract: Contract = PATIENT) -> Report:
+    """The gate's report on a version of a table, the same whether by pandas or by Spark."""
+    environment = Environment(Path(engine.env["KHO_LAKE"]), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
+    few, many = (
+        next(check(environment, [contract], "gate", {contract.table: found}, large=large)) for large in (False, True)
+    )
+    assert few.rules == many.rules
+    assert replace(few, checked_at=many.checked_at) == many
+    return few
+
+
 def look_at(engine: Stack, spark: SparkSession, rows: str) -> Report:
     """The gate's report on a table of patients with these rows."""
     selected = f"select * from values {rows} as t(id, ward, phone)"
     spark.sql(f"create or replace table gate.patients using delta as {selected}")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
     assert found is not None
-    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found})
-    return report
+    return report_on(engine, found)
 
 
 def test_a_good_table_passes_every_rule(engine: Stack, spark: SparkSession) -> None:
@@ -93,7 +105,7 @@ def test_a_good_table_passes_every_rule(engine: Stack, spark: SparkSession) -> N
 def test_an_empty_table_does_not_pass(engine: Stack, spark: SparkSession) -> None:
     spark.sql("create or replace table gate.patients (id int, ward string, phone string) using delta")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
-    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found or 0})
+    report = report_on(engine, found or 0)
     assert failures([report], "critical") == ["gate.patients: at_least: expected 2 rows or more; found 0"]
 
 
@@ -112,10 +124,47 @@ def test_each_broken_rule_is_told_and_no_personal_value_is(engine: Stack, spark:
     assert "12345" not in repr(report)
 
 
+def test_values_of_every_type_are_looked_at_alike_by_pandas_and_by_spark(engine: Stack, spark: SparkSession) -> None:
+    low_and_high: dict[str, tuple[float | None, float | None]] = dict.fromkeys(("int", "bigint", "double"), (0, 9))
+    columns = {
+        f"a_{kind}": Column(f"a_{kind}", kind, "none", NOTHING, NOTHING, required=False, between=low_and_high.get(kind))
+        for kind in TYPES
+    }
+    contract = replace(PATIENT, table="city.kinds", key=("a_string", "a_date"), at_least=1, columns=columns)
+    values = ("'x'", "5", "5", "5", "true", "date'9999-12-31'", "timestamp'1880-01-01 00:00:00'", "unhex('00')")
+    odd = (
+        "'x'",
+        "-1",
+        "9007199254740993",
+        "double('NaN')",
+        "false",
+        "date'9999-12-31'",
+        "current_timestamp()",
+        "unhex('')",
+    )
+    listed = ", ".join(
+        f"cast({column.name} as {SPARK_NAMES.get(column.type, column.type)}) as {column.name}"
+        for column in columns.values()
+    )
+    blank = ("'y'", *["null"] * 4, "date'1900-01-01'", "null", "null")
+    rows = ", ".join(f"({', '.join(row)})" for row in (values, odd, blank))
+    given = f"values {rows} as t({', '.join(columns)})"
+    spark.sql(f"create or replace table gate.kinds using delta as select {listed} from {given}")
+    report = report_on(engine, version(engine.env["KHO_WAREHOUSE"], "gate.kinds") or 0, contract)
+    assert {rule.column for rule in report.rules if rule.name == "type" and rule.passed} == set(columns)
+    assert [(rule.name, rule.column, rule.failed) for rule in report.rules if not rule.passed] == [
+        ("key", "a_string, a_date", 2),
+        *(("between", f"a_{kind}", 1) for kind in ("int", "bigint", "double")),
+    ]
+    wrong = {name: replace(column, type="string") for name, column in columns.items()}
+    report = report_on(engine, report.version, replace(contract, columns=wrong))
+    assert {rule.column for rule in report.rules if rule.name == "type" and rule.passed} == {"a_string"}
+
+
 def test_a_missing_and_a_surplus_column_are_told(engine: Stack, spark: SparkSession) -> None:
     spark.sql("create or replace table gate.patients using delta as select 1 as id, '26734' as ward, 2 as born")
     found = version(engine.env["KHO_WAREHOUSE"], "gate.patients")
-    (report,) = check(spark, engine.env["KHO_WAREHOUSE"], [PATIENT], "gate", {"city.patients": found or 0})
+    report = report_on(engine, found or 0)
     told = failures([report], "critical")
     assert any("columns: expected id, ward, phone; found" in line and "born" in line for line in told), told
     assert any("phone matches" in line and "could not be checked" in line for line in told), told

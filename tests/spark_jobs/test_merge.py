@@ -1,17 +1,21 @@
-"""A table brought to what another says has its values exactly, whatever their type, and however few they are."""
+"""A table brought to what another says has its values exactly, whatever their type, and whoever writes it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from quality.contract import TYPES
+from spark_jobs import merge as merging
 from spark_jobs.environment import Environment
-from spark_jobs.merge import Merge, merge
+from spark_jobs.merge import Merge, made_from, merge
 from spark_jobs.raw import SPARK_NAMES
-from spark_jobs.session import connect, version
+from spark_jobs.session import connect, folder_of, version
 
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -27,10 +31,11 @@ ODD = "select 4, '', -2147483648, -1, double('NaN'), false, date'9999-12-31', ti
 NULL = f"select 5, {', '.join(['null'] * len(TYPES))}"
 
 
-@pytest.mark.usefixtures("few_rows_or_many")
+@pytest.mark.parametrize("held", [1 << 20, 0], ids=["here", "by the engine"])
 def test_values_of_every_type_come_through_a_merge(
-    corner: Environment, ask: Callable[[str], list[tuple[object, ...]]]
+    held: int, corner: Environment, ask: Callable[[str], list[tuple[object, ...]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(merging, "HELD_AT_MOST", held)
     name = f"test_{uuid4().hex[:8]}"
     source, target = f"draft.{name}", f"city.{name}"
     columns = ", ".join(f"cast({column} as {kind}) as {column}" for column, kind in COLUMNS.items())
@@ -42,7 +47,7 @@ def test_values_of_every_type_come_through_a_merge(
             every = f"select {columns} from ({' union all '.join(rows)}) as rows({', '.join(COLUMNS)})"
             spark.sql(f"create or replace table {source} using delta as {every}")
             at = version(corner.warehouse, source) or 0
-            told = merge(spark, corner.warehouse, Merge(source, at, target, COLUMNS, ("id",), {}))
+        told = merge(corner, Merge(source, at, target, COLUMNS, ("id",), {}))
         both = (
             f"select * from {one} except all select * from {other}"
             for one, other in ((source, target), (target, source))
@@ -55,3 +60,51 @@ def test_values_of_every_type_come_through_a_merge(
     assert brought(FULL.format(n=1), NULL) == "inserted 1, updated 3, deleted 1"
     assert brought(FULL.format(n=1), NULL) == ""
     assert ask(f"select count(*), count(a_timestamp) from {target}") == [(4, 3)]
+
+
+def test_merged_by_turns_here_and_by_the_engine_a_table_keeps_its_rows_and_its_feed(
+    corner: Environment, ask: Callable[[str], list[tuple[object, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"test_{uuid4().hex[:8]}"
+    source, target = f"draft.{name}", f"city.{name}"
+    columns = {"id": "int", "said": "string"}
+    for number in range(13):  # with the tenth version, the log is put together
+        monkeypatch.setattr(merging, "HELD_AT_MOST", 0 if number % 2 else 1 << 20)
+        with connect(corner.engine) as spark:
+            for schema in ("draft", "city"):
+                spark.sql(f"create schema if not exists {schema}")
+            spark.sql(
+                f"create or replace table {source} using delta as "
+                f"select cast(id as int), if(id = {number + 9}, 'now', 'then') as said "
+                f"from range({number}, {number + 10})"
+            )
+        at = version(corner.warehouse, source) or 0
+        told = merge(corner, Merge(source, at, target, columns, ("id",), {"nth": number}))
+        assert told == ("inserted 1, updated 1, deleted 1" if number else "first version")
+        assert made_from(corner.warehouse, target, number) == {"nth": number}
+    assert ask(f"select min(id), max(id), count(*), count_if(said = 'now') from {target}") == [(12, 21, 10, 1)]
+    assert ask(f"select min(id), max(id) from {target} version as of 7") == [(7, 16)]
+    feed = f"select _commit_version - id, _change_type, said, count(*) from table_changes('{target}', 1) group by all"
+    assert sorted(ask(feed), key=str) == [
+        (-8, "update_postimage", "then", 12),
+        (-8, "update_preimage", "now", 12),
+        (-9, "insert", "now", 12),
+        (1, "delete", "then", 12),
+    ]
+
+
+def test_a_table_that_a_killed_run_left_without_telling_the_engine_becomes_known_to_it(
+    corner: Environment, ask: Callable[[str], list[tuple[object, ...]]]
+) -> None:
+    name = f"test_{uuid4().hex[:8]}"
+    source, target = f"draft.{name}", f"city.{name}"
+    with connect(corner.engine) as spark:
+        for schema in ("draft", "city"):
+            spark.sql(f"create schema if not exists {schema}")
+        spark.sql(f"create table {source} using delta as select 1 as id")
+    rows = pa.table({"id": pa.array([1, 2], pa.int32())})
+    write_deltalake(str(folder_of(corner.warehouse, target)), rows)
+    assert merge(corner, Merge(source, 0, target, {"id": "int"}, ("id",), {})) == "inserted 0, updated 0, deleted 1"
+    assert ask(f"select * from {target}") == [(1,)]
+    without_engine = dataclasses.replace(corner, engine="sc://127.0.0.1:1")
+    assert merge(without_engine, Merge(source, 0, target, {"id": "int"}, ("id",), {})) == ""

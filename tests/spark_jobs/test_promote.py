@@ -37,7 +37,6 @@ def clinic_rows(*ids: int) -> str:
     return ", ".join(f"({number}, 'Số {number}', {number}, 'An')" for number in ids)
 
 
-@pytest.mark.usefixtures("few_rows_or_many")
 def test_only_rows_that_changed_are_in_the_change_feed(
     draft: Draft, clinics: Contract, corner: Environment, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,52 @@
+"""Questions about versions of tables, answered in this process by DataFusion, which deltalake brings along.
+
+Names stand in backticks there as in Spark. `or` binds closer than `is distinct from`: hence the brackets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from spark_jobs.session import delta_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+
+def table_at(warehouse: str, table: str, at: int | None = None) -> DeltaTable:
+    """A table that is there, as it is or as a version of it was."""
+    log = delta_table(warehouse, table)
+    if log is None:
+        raise AssertionError(table)
+    if at is not None:
+        log.load_as_version(at)
+    return log
+
+
+def ask(query: str, **tables: DeltaTable) -> pa.RecordBatchReader:
+    """The answer, batch by batch. `tables`: by the names that the query calls them.
+
+    In plain types: DataFusion prefers views, which hold on to all that they were taken from, and which pyspark (4.1.4)
+    does not know.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    from deltalake import QueryBuilder  # noqa: PLC0415
+
+    asked = QueryBuilder()
+    for name, table in tables.items():
+        asked = asked.register(name, table)
+    answer = pa.RecordBatchReader.from_stream(asked.execute(query))
+    plain: dict[pa.DataType, pa.DataType] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return answer.cast(pa.schema([field.with_type(plain.get(field.type, field.type)) for field in answer.schema]))
+
+
+def same_key(key: Sequence[str]) -> str:
+    """Whether a row of `old` and one of `new` are of the same key."""
+    return " and ".join(f"old.`{name}` = new.`{name}`" for name in key)
+
+
+def differ(columns: Iterable[str]) -> str:
+    """Whether a row of `old` and one of `new` differ in one of the columns."""
+    return " or ".join(["false", *(f"(old.`{name}` is distinct from new.`{name}`)" for name in columns)])
