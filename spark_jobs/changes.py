@@ -1,4 +1,4 @@
-"""What changed in an open table between two of its exports, from Delta's change feed: by key, with before and after.
+"""What changed in an open table between two of its exports: by key, with before and after.
 
 `export` writes it beside the files of a version, three times. `changes.parquet`, with which the portal is patched, and
 `changes.csv` have a row for each state: `_change` (Delta's own words: insert, delete, update_preimage,
