@@ -1,6 +1,7 @@
 """Questions about versions of tables, answered in this process by DataFusion, which deltalake brings along.
 
-Names stand in backticks there as in Spark. `or` binds closer than `is distinct from`: hence the brackets.
+Names stand in backticks there as in Spark; quotes in a text are doubled; nulls come last, unless asked to come first;
+and `or` binds closer than `is distinct from`: hence the brackets.
 """
 
 from __future__ import annotations
@@ -8,21 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from spark_jobs.session import delta_table
-
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
-
-
-def table_at(warehouse: str, table: str, at: int | None = None) -> DeltaTable:
-    """A table that is there, as it is or as a version of it was."""
-    log = delta_table(warehouse, table)
-    if log is None:
-        raise AssertionError(table)
-    if at is not None:
-        log.load_as_version(at)
-    return log
 
 
 def ask(query: str, **tables: DeltaTable) -> pa.RecordBatchReader:
@@ -40,6 +29,11 @@ def ask(query: str, **tables: DeltaTable) -> pa.RecordBatchReader:
     answer = pa.RecordBatchReader.from_stream(asked.execute(query))
     plain: dict[pa.DataType, pa.DataType] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     return answer.cast(pa.schema([field.with_type(plain.get(field.type, field.type)) for field in answer.schema]))
+
+
+def quoted(text: str) -> str:
+    """A text as these queries write it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def same_key(key: Sequence[str]) -> str:

@@ -23,12 +23,12 @@ from typing import Any
 from quality.contract import CITY, Contract, load_all
 from quality.refusal import Refusal, run
 from quality.rules import CRITICAL, reference_values
-from spark_jobs.asking import ask, table_at
+from spark_jobs.asking import ask
 from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.frames import frame_of
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.outcomes import Outcome, Report, failures, outcome_of
-from spark_jobs.session import connect, is_large, plan_for, rows_at, rows_in, version
+from spark_jobs.session import connect, is_large, plan_for, rows_at, rows_in, table_at, version
 from spark_jobs.verdicts import has_passed, verdict_path
 
 LAYERS = {"raw": "kho ingest", "draft": "kho build", "open": "kho protect"}  # and what makes them

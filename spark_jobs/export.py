@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from quality.contract import Contract, load_all
 from quality.digest import Digest
 from quality.refusal import NotYet, run
-from spark_jobs.asking import ask, table_at
+from spark_jobs.asking import ask
 from spark_jobs.changes import changes, write_changes
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.formats import Kind, Sink, kinds_for, pour
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.places import whole_folder
 from spark_jobs.protect import open_columns
-from spark_jobs.session import lineage, version
+from spark_jobs.session import lineage, table_at, version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import connect, plan_for, rows_at, version
+from spark_jobs.session import connect, plan_for, rows_at, table_at, version
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class _Job:
                 refuse_lost_units(found.units, before.units, self._where(extract))
             commit = raw.Commit(extract.period, extract.sha256, self.reading, read=found.rows)
             commit = self._judge(spark, commit, scope, folder)
-            broken = self._broken(spark, commit)
+            broken = self._broken(commit)
             self._tell(found, commit, broken)
             refuse_too_many(self.contract, commit, broken, self._where(extract))
             accepted = self._put(spark, commit, scope, is_first=contained is None and not staying)
@@ -192,9 +192,11 @@ class _Job:
             return raw.merge(spark, self.contract, commit)
         return raw.replace(spark, self.environment.warehouse, self.contract, commit, scope, is_first=is_first)
 
-    def _broken(self, spark: SparkSession, commit: raw.Commit) -> judging.Broken:
-        rejected = raw.rejected_of(self.contract)
-        return judging.broken_in(spark, rejected, commit.extract) if commit.rejected else judging.Broken()
+    def _broken(self, commit: raw.Commit) -> judging.Broken:
+        if not commit.rejected:
+            return judging.Broken()
+        rejected = table_at(self.environment.warehouse, raw.rejected_of(self.contract))
+        return judging.broken_in(rejected, commit.extract)
 
     def _tell(self, found: Reading, commit: raw.Commit, broken: judging.Broken) -> None:
         """One line of counts, and one for every warning."""

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from quality.contract import Column, Contract
 from quality.refusal import Refusal
 from quality.rules import CRITICAL, Rule, literal
+from spark_jobs.asking import ask, quoted
 from spark_jobs.layouts import AGAIN, delivery_of
 from spark_jobs.raw import OURS, REJECTED, SPARK_NAMES, Commit, Scope, table_of
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
 MASK = "***"
@@ -25,7 +27,10 @@ TWINS_AT_MOST = 100_000
 SHOWN = 5
 BOOKS = ("workbook", "yearbook")  # layouts whose columns are the letters of Excel
 _MAP = "'map<string, string>'"
-_PLACE = "_file, _sheet, _line, length(cell), cell"  # as people read: column Z stands before AA
+# As people read: column Z stands before AA.
+_PLACE = "_file, _sheet, _line, length(cell) nulls first, cell nulls first"
+# The parts of one that stands in `_broken`, for DataFusion.
+REASON = ", ".join(f"_reason['{name}'] as `{name}`" for name in ("column", "cell", "value", "rule", "expected"))
 
 
 @dataclass(frozen=True)
@@ -102,28 +107,39 @@ def judge_nothing(spark: SparkSession, contract: Contract) -> int:
     return 0
 
 
-def broken_in(spark: SparkSession, table: str, extract: str) -> Broken:
+def broken_in(rejected: DeltaTable, extract: str) -> Broken:
     """Of a table of rejected rows, what an extract broke. Samples: the first to break each rule, then others."""
-    reasons = f"select _file, _sheet, _line, inline(_broken) from {table} where _extract = {literal(extract)}"  # noqa: S608
-    found = spark.sql(
-        f"""
+    query = f"""
         with broken as (
-            {reasons}
+            select _file, _sheet, _line, unnest(_broken) as _reason
+            from rejected where _extract = {quoted(extract)}
+        ),
+        reasons as (
+            select _file, _sheet, _line, {REASON} from broken
         ),
         ranked as (
             select
                 *,
-                count(*) over (partition by column, rule) as _rows,
-                row_number() over (partition by column, rule order by {_PLACE}) as _nth
-            from broken
+                count(*) over (partition by `column`, rule) as _rows,
+                row_number() over (partition by `column`, rule order by {_PLACE}) as _nth
+            from reasons
         )
-        select _rows, _nth, _file, _sheet, _line, column, cell, value, rule, expected
-        from ranked where _nth <= {SHOWN} order by {_PLACE}
+        select * from ranked where _nth <= {SHOWN} order by {_PLACE}
         """  # noqa: S608
-    ).collect()
+    found = ask(query, rejected=rejected).read_all().to_pylist()
     counts = {(row["column"], row["rule"]): row["_rows"] for row in found}
     shown = sorted(range(len(found)), key=lambda index: found[index]["_nth"])[:SHOWN]
-    return Broken(dict(sorted(counts.items())), tuple(Reason(*found[index][2:]) for index in sorted(shown)))
+    return Broken(dict(sorted(counts.items())), tuple(reason_of(found[index]) for index in sorted(shown)))
+
+
+def reason_of(row: Mapping[str, Any]) -> Reason:
+    """What a query found of one, by the names of REASON."""
+    return Reason(
+        row["_file"],
+        row["_sheet"],
+        row["_line"],
+        *(row[name] for name in ("column", "cell", "value", "rule", "expected")),
+    )
 
 
 def _typed(column: Column) -> str:

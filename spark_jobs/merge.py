@@ -15,12 +15,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
-from spark_jobs.asking import ask, differ, same_key, table_at
+from spark_jobs.asking import ask, differ, same_key
 from spark_jobs.environment import Environment
-from spark_jobs.places import ensure_folder, readable
+from spark_jobs.places import ensure_folder, writing
 from spark_jobs.raw import DELTA_NAMES, PROPERTIES, USER_METADATA, in_sql
 from spark_jobs.removals import Limit
 from spark_jobs.session import (
@@ -32,6 +33,7 @@ from spark_jobs.session import (
     rows_at,
     rows_in,
     schema,
+    table_at,
     version,
 )
 
@@ -81,8 +83,9 @@ class ColumnsChanged(Refusal):
 def merge(environment: Environment, job: Merge) -> str:
     """Make `target` equal to the source version; says what changed. Nothing changed: no commit, so no new version."""
     warehouse = environment.warehouse
+    folder = folder_of(warehouse, job.target)
     make_known(environment, job.target)
-    ensure_folder(folder_of(warehouse, job.target), is_open=not job.personal)
+    ensure_folder(folder, is_open=not job.personal)
     _refuse_other_source(warehouse, job)
     listed = ", ".join(f"`{name}`" for name in job.columns)
     source = f"select {listed} from {job.source} version as of {job.source_version}"  # noqa: S608
@@ -110,7 +113,7 @@ def merge(environment: Environment, job: Merge) -> str:
     if added or rows is None:
         _by_engine(environment, job, _whole(job, source, added))
     else:
-        _write(old, job, rows)
+        _write(old, folder, job, rows)
     return ", ".join(f"{name} {counts[name]:,}" for name in ("inserted", "updated", "deleted"))
 
 
@@ -158,7 +161,7 @@ def _changes(
     return counts, pa.Table.from_batches(kept, reader.schema) if size <= HELD_AT_MOST else None
 
 
-def _write(target: DeltaTable, job: Merge, rows: pa.Table) -> None:
+def _write(target: DeltaTable, folder: Path, job: Merge, rows: pa.Table) -> None:
     from deltalake import CommitProperties, PostCommitHookProperties  # noqa: PLC0415
 
     new = {f"`{name}`": f"new.`{name}`" for name in job.columns}
@@ -177,7 +180,7 @@ def _write(target: DeltaTable, job: Merge, rows: pa.Table) -> None:
     )
     if others:
         merging = merging.when_matched_update(others)
-    with readable():
+    with writing(folder):
         merging.execute()
 
 

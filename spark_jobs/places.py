@@ -53,11 +53,24 @@ def ensure_folder(folder: Path, *, is_open: bool) -> None:
 
 
 @contextmanager
-def readable() -> Iterator[None]:
-    """Files that this process makes meanwhile are as the engine's: who may pass through their folder may read."""
+def writing(folder: Path) -> Iterator[None]:
+    """For what this process writes to the table in a folder, as a whole version or not at all; or it is a Refusal.
+
+    Its files are as the engine's: who may pass through the folder may read them.
+    """
+    from deltalake.exceptions import DeltaError  # noqa: PLC0415
+
     before = os.umask(0o022)
     try:
         yield
+    except (DeltaError, OSError) as error:
+        raise Refusal(
+            f"{folder.name} could not be written",
+            where=str(folder),
+            expected="room for one more version, and nobody else who writes to it",
+            found=str(error).partition("\n")[0],
+            remedy="see to that and run the same command again; the version before stays as it is",
+        ) from error
     finally:
         os.umask(before)
 

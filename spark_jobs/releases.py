@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.places import readable
+from spark_jobs.places import writing
 from spark_jobs.session import connect, delta_table, folder_of, make_known, rows_at, version
 
 RELEASES = "city.releases"
@@ -168,8 +168,9 @@ def _write(environment: Environment, name: str, versions: Mapping[str, int], bef
         {"release": name, "released_at": now, "table_name": table, "version": at, "row_count": counts[table]}
         for table, at in sorted(versions.items())
     ]
-    with readable():
-        write_deltalake(str(folder_of(warehouse, RELEASES)), pa.Table.from_pylist(rows), mode="append")
+    folder = folder_of(warehouse, RELEASES)
+    with writing(folder):
+        write_deltalake(str(folder), pa.Table.from_pylist(rows), mode="append")
 
 
 def _prepare(environment: Environment, tables: Iterable[str]) -> None:

@@ -173,10 +173,7 @@ def rows_at(warehouse: str, table: str, at: int) -> int:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    log = delta_table(warehouse, table)
-    if log is None:
-        raise AssertionError(table)
-    log.load_as_version(at)
+    log = table_at(warehouse, table, at)
     held = _held(log)
     for remains in pa.table(log.deletion_vectors().read_all())["selection_vector"]:  # of each file that has a mark
         held -= pc.sum(pc.invert(remains.values)).as_py() or 0
@@ -231,12 +228,19 @@ def delta_table(warehouse: str, table: str) -> DeltaTable | None:
         return None  # its creation was killed before the first commit
 
 
-def lineage(warehouse: str, table: str) -> str:
-    """Delta's id of a table that is there. One that was made anew has another, and its versions begin again."""
+def table_at(warehouse: str, table: str, at: int | None = None) -> DeltaTable:
+    """The log of a table that is there, as it is or as a version of it was."""
     log = delta_table(warehouse, table)
     if log is None:
         raise AssertionError(table)
-    return str(log.metadata().id)
+    if at is not None:
+        log.load_as_version(at)
+    return log
+
+
+def lineage(warehouse: str, table: str) -> str:
+    """Delta's id of a table that is there. One that was made anew has another, and its versions begin again."""
+    return str(table_at(warehouse, table).metadata().id)
 
 
 def folder_of(warehouse: str, table: str) -> Path:

@@ -1,7 +1,6 @@
 """What there is to say about a department's delivery: which of its rows break which rules, or why it was refused whole.
 
-Whether anything is to be said stands in the Delta logs; the rejected rows themselves are asked of the engine, for
-other readers do not know deletion vectors.
+Whether anything is to be said stands in the Delta logs, what it is in the table of rejected rows.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ from typing import TYPE_CHECKING
 from quality.contract import Contract
 from quality.delivery import FILES
 from quality.refusal import Refusal
-from quality.rules import literal
 from spark_jobs import raw
+from spark_jobs.asking import ask, quoted
 from spark_jobs.environment import Environment
 from spark_jobs.extracts import Extract, extracts_of, refuse_unknown_period
-from spark_jobs.judging import Reason
+from spark_jobs.judging import REASON, Reason, reason_of
 from spark_jobs.layouts import Tally, delivery_of, layout_named
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import connect
+from spark_jobs.session import table_at
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from deltalake import DeltaTable
 
 FILES_AT_MOST = 50
 REASONS_AT_MOST = 20_000  # of a file: nobody corrects more cells by hand
@@ -101,8 +100,8 @@ def rejections_of(contract: Contract, environment: Environment, extract: Extract
         for table in (raw.rejected_of(contract), raw.table_of(contract))
     )
     if judged and judged.extract == extract.sha256:
-        with connect(environment.engine) as spark:
-            return _rows(spark, contract, extract, judged, is_whole=accepted != judged)
+        rejected = table_at(environment.warehouse, raw.rejected_of(contract))
+        return _rows(rejected, contract, extract, judged, is_whole=accepted != judged)
     if accepted and accepted.extract == extract.sha256:
         return None
     refusal = _refusal(contract, environment, extract, accepted)
@@ -126,23 +125,25 @@ def _plain(value: object) -> object:
 
 
 def _rows(
-    spark: SparkSession, contract: Contract, extract: Extract, commit: raw.Commit, *, is_whole: bool
+    rejected: DeltaTable, contract: Contract, extract: Extract, commit: raw.Commit, *, is_whole: bool
 ) -> Rejections | None:
     """All of the period, not of the extract only: files that did not change keep the rows of an earlier one."""
-    here = f"from {raw.rejected_of(contract)} where _period = {literal(extract.period)}"
-    counted = spark.sql(f"select _file, count(*) {here} group by _file order by _file").collect()
-    files = {str(row[0]): int(row[1]) for row in counted}
+    here = f"from rejected where _period = {quoted(extract.period)}"
+    counted = ask(f"select _file, count(*) as _rows {here} group by _file order by _file", rejected=rejected).read_all()
+    files = {row["_file"]: row["_rows"] for row in counted.to_pylist()}
     if not files:
         return None
-    rules = spark.sql(
-        f"""
+    query = f"""
         with broken as (
-            select inline(_broken) {here}
+            select unnest(_broken) as _reason {here}
+        ),
+        reasons as (
+            select {REASON} from broken
         )
-        select column, rule, min(expected) as expected, count(*) as rows from broken
-        group by column, rule order by rows desc, column, rule
-        """  # noqa: S608  names and literals of our own
-    ).collect()
+        select `column`, rule, min(expected) as expected, count(*) as _rows from reasons
+        group by `column`, rule order by _rows desc, `column`, rule
+        """  # noqa: S608  names and texts of our own
+    rules = ask(query, rejected=rejected).read_all().to_pylist()
     # Pages of an API and answers of a database are no files that their department knows: all of them are one list.
     shown = list(files)[:FILES_AT_MOST] if delivery_of(contract).source in FILES else list(files)
     return Rejections(
@@ -150,30 +151,33 @@ def _rows(
         commit,
         is_whole=is_whole,
         files=files,
-        rules=[Rule(*row) for row in rules],
-        reasons=_reasons(spark, here, shown),
+        rules=[Rule(*row.values()) for row in rules],
+        reasons=_reasons(rejected, here, shown),
     )
 
 
-def _reasons(spark: SparkSession, here: str, files: Collection[str]) -> list[Reason]:
+def _reasons(rejected: DeltaTable, here: str, files: Collection[str]) -> list[Reason]:
     """By file and line. One cell may stand in several rows (a province of a yearbook): it is one reason."""
-    found = spark.sql(
-        f"""
+    query = f"""
         with broken as (
-            select _file, _sheet, _line, inline(_broken) {here} and _file in ({", ".join(map(literal, files))})
+            select _file, _sheet, _line, unnest(_broken) as _reason
+            {here} and _file in ({", ".join(map(quoted, files))})
         ),
         cells as (
-            select distinct _file, _sheet, _line, column, cell, value, rule, expected from broken
+            select distinct _file, _sheet, _line, {REASON} from broken
         ),
         ranked as (
-            select *, row_number() over (partition by _file order by _sheet, _line, column, cell, rule) as _nth
+            select
+                *,
+                row_number() over (
+                    partition by _file order by _sheet, _line, `column`, cell nulls first, rule
+                ) as _nth
             from cells
         )
-        select _file, _sheet, _line, column, cell, value, rule, expected from ranked where _nth <= {REASONS_AT_MOST}
-        order by _file, _sheet, _line, column, cell, rule limit {ALL_REASONS_AT_MOST}
-        """  # noqa: S608  names and literals of our own
-    ).toArrow()
-    return [Reason(*row.values()) for row in found.to_pylist()]
+        select * from ranked where _nth <= {REASONS_AT_MOST}
+        order by _file, _sheet, _line, `column`, cell nulls first, rule limit {ALL_REASONS_AT_MOST}
+        """  # noqa: S608  names and texts of our own
+    return [reason_of(row) for row in ask(query, rejected=rejected).read_all().to_pylist()]
 
 
 def _refusal(contract: Contract, environment: Environment, extract: Extract, accepted: raw.Commit | None) -> Refusal:

@@ -104,8 +104,9 @@ def flow(stack: Installation, what: str) -> list[Measure]:
     for words in STEPS:
         step = stack.step(*words)
         done.append(step)
-        engine = f"{step.engine_cpu_seconds:,.0f} s of processor and {step.engine_bytes / MB:,.0f} MB"
-        print(f"{what}: {' '.join(words):<12}{step.seconds:>9.1f} s, engine {engine}", flush=True)
+        own = f"{step.cpu_seconds:,.0f} s of processor and {step.together / MB:,.0f} MB"
+        engine = f"{step.engine_cpu_seconds:,.0f} s and {step.engine_bytes / MB:,.0f} MB"
+        print(f"{what}: {' '.join(words):<12}{step.seconds:>9.1f} s, {own}, engine {engine}", flush=True)
         if step.code:
             print(step.printed[-2000:], flush=True)
     return done

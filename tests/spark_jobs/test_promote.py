@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from itertools import pairwise
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +17,7 @@ from spark_jobs.promote import allowed_removals, promote
 from spark_jobs.removals import TooManyRemovals
 from spark_jobs.session import version
 from spark_jobs.verdicts import NotPassed
+from tests.spark_jobs.processes import start
 
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -179,6 +181,23 @@ def test_of_keys_that_are_personal_none_is_told(draft: Draft, clinics: Contract,
         promoted(personal, corner)
     assert "their key is personal, not shown" in caught.value.found
     assert "177" not in str(caught.value)
+
+
+def test_a_full_disk_leaves_the_version_before_and_the_next_run_finishes(
+    draft: Draft, clinics: Contract, corner: Environment
+) -> None:
+    draft(TWO)
+    assert promoted(clinics, corner) == 0
+    draft(", ".join(f"({number}, '{uuid4()}', 1, null)" for number in range(1, 1_000)))
+    limited = start(
+        "spark_jobs.promote", "promote", [clinics.table], {clinics.table: clinics}, corner, largest_file=9_000
+    )
+    _, told = limited.communicate(timeout=120)
+    assert limited.returncode == 1
+    assert f"{clinics.name} could not be written" in told.decode()
+    assert "the version before stays" in told.decode()
+    assert version(corner.warehouse, clinics.table) == 0
+    assert promoted(clinics, corner) == 1
 
 
 def test_a_number_of_removals_is_for_one_table() -> None:
