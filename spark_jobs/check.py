@@ -28,7 +28,7 @@ from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.frames import frame_of
 from spark_jobs.marks import one_at_a_time
 from spark_jobs.outcomes import Outcome, Report, failures, outcome_of
-from spark_jobs.session import connect, is_large, plan_for, rows_at, rows_in, table_at, version
+from spark_jobs.session import FEW_ROWS, connect, is_large, plan_for, rows_at, rows_in, table_at, version
 from spark_jobs.verdicts import has_passed, verdict_path
 
 LAYERS = {"raw": "kho ingest", "draft": "kho build", "open": "kho protect"}  # and what makes them
@@ -114,7 +114,7 @@ def table_in(layer: str, contract: Contract) -> str:
 
 
 def check(
-    environment: Environment, contracts: list[Contract], layer: str, versions: Mapping[str, int], *, large: bool = False
+    environment: Environment, contracts: list[Contract], layer: str, versions: Mapping[str, int], *, large: bool
 ) -> Iterator[Report]:
     """Look at one version of every table, in one process: the import of Great Expectations costs more than a table.
 
@@ -136,6 +136,8 @@ def check(
         # First, else Great Expectations starts a Spark of its own.
         spark = stack.enter_context(connect(environment.engine)) if large else None
         source: Any = sources.add_spark("engine", persist=False) if large else sources.add_pandas("here")
+        if spark:
+            plan_for(spark, FEW_ROWS)
         for contract in contracts:
             columns = columns_of(contract, layer)
             # In raw, the same key comes again in another period; and raw has more columns of its own.
@@ -146,7 +148,6 @@ def check(
             suite = suite_for(contract, columns, values, types, beside)
             frame: Any
             if spark:
-                plan_for(spark, rows_in(environment.warehouse, table))
                 frame = spark.sql(f"select {listed} from {table} version as of {at}")  # noqa: S608
             else:
                 rows = table_at(environment.warehouse, table, at)

@@ -15,6 +15,7 @@ import pytest
 
 from infra.departments import addresses
 from infra.settings import ROOT, Settings
+from spark_jobs.environment import Environment
 
 COMMAND_SECONDS = 1800
 
@@ -36,6 +37,12 @@ class Stack:
         """The simulated departments' addresses, once their servers have been started."""
         is_known = self.settings.secret_file("departments-host-key.pub").exists()
         return addresses.variables(self.settings) if is_known else {}
+
+    @property
+    def environment(self) -> Environment:
+        """What a step would read from its environment, for tests that call it in their own process."""
+        env = self.env
+        return Environment(Path(env["KHO_LAKE"]), env["KHO_WAREHOUSE"], env["KHO_ENGINE"])
 
     def processes(self) -> list[psutil.Process]:
         """Every process that a service of this installation is or has started, and its supervisor.

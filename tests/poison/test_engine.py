@@ -45,7 +45,7 @@ POISON = [
 @pytest.fixture
 def corner(engine: Stack, tmp_path: Path) -> Environment:
     """The engine with a lake of the test's own."""
-    return Environment(tmp_path / "hồ dữ liệu", engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
+    return dataclasses.replace(engine.environment, lake=tmp_path / "hồ dữ liệu")
 
 
 def test_no_poisoned_value_reaches_raw_and_each_is_kept_with_its_reason(

@@ -12,7 +12,7 @@ import pytest
 import xlwt
 
 from quality.contract import Column, Contract, Portal, Source, Text, load_all
-from spark_jobs import session
+from spark_jobs import merge, session
 from spark_jobs.connectors import variable
 from spark_jobs.environment import Environment
 from spark_jobs.fetch import fetch
@@ -62,7 +62,7 @@ def built(engine: Stack) -> Stack:
 @pytest.fixture
 def corner(engine: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """The engine with a lake of the test's own. Use it with table names of the test's own."""
-    return Environment(tmp_path_factory.mktemp("hồ dữ liệu"), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
+    return dataclasses.replace(engine.environment, lake=tmp_path_factory.mktemp("hồ dữ liệu"))
 
 
 @pytest.fixture(params=["few rows", "many rows"])
@@ -70,6 +70,16 @@ def few_rows_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     """The same few rows, once worked on as such, once as if they were many."""
     if request.param == "many rows":
         monkeypatch.setattr(session, "FEW_ROWS", 0)
+
+
+@pytest.fixture(params=["merged here", "merged by the engine"])
+def by_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Who writes what changed; the engine as of many rows, of which it marks the old ones as deleted."""
+    is_engine = bool(request.param == "merged by the engine")
+    if is_engine:
+        monkeypatch.setattr(session, "FEW_ROWS", 0)
+        monkeypatch.setattr(merge, "HELD_AT_MOST", 0)
+    return is_engine
 
 
 @pytest.fixture

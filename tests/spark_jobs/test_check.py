@@ -12,7 +12,6 @@ import pytest
 
 from quality.contract import TYPES, Column, Contract, Text, load_all
 from spark_jobs.check import check, columns_of, tables_of
-from spark_jobs.environment import Environment
 from spark_jobs.outcomes import Report, failures
 from spark_jobs.raw import SPARK_NAMES
 from spark_jobs.session import connect, version
@@ -77,10 +76,8 @@ def spark(engine: Stack) -> Iterator[SparkSession]:
 
 def report_on(engine: Stack, found: int, contract: Contract = PATIENT) -> Report:
     """The gate's report on a version of a table, the same whether by pandas or by Spark."""
-    environment = Environment(Path(engine.env["KHO_LAKE"]), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"])
-    few, many = (
-        next(check(environment, [contract], "gate", {contract.table: found}, large=large)) for large in (False, True)
-    )
+    looked_at = [contract], "gate", {contract.table: found}
+    few, many = (next(check(engine.environment, *looked_at, large=large)) for large in (False, True))
     assert few.rules == many.rules
     assert replace(few, checked_at=many.checked_at) == many
     return few

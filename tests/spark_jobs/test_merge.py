@@ -32,11 +32,10 @@ ODD = "select 4, '', -2147483648, -1, double('NaN'), false, date'9999-12-31', ti
 NULL = f"select 5, {', '.join(['null'] * len(TYPES))}"
 
 
-@pytest.mark.parametrize("held", [1 << 20, 0], ids=["here", "by the engine"])
+@pytest.mark.usefixtures("by_engine")
 def test_values_of_every_type_come_through_a_merge(
-    held: int, corner: Environment, ask: Callable[[str], list[tuple[object, ...]]], monkeypatch: pytest.MonkeyPatch
+    corner: Environment, ask: Callable[[str], list[tuple[object, ...]]]
 ) -> None:
-    monkeypatch.setattr(merging, "HELD_AT_MOST", held)
     name = f"test_{uuid4().hex[:8]}"
     source, target = f"draft.{name}", f"city.{name}"
     columns = ", ".join(f"cast({column} as {kind}) as {column}" for column, kind in COLUMNS.items())

@@ -39,6 +39,7 @@ def clinic_rows(*ids: int) -> str:
     return ", ".join(f"({number}, 'Số {number}', {number}, 'An')" for number in ids)
 
 
+@pytest.mark.usefixtures("by_engine")
 def test_only_rows_that_changed_are_in_the_change_feed(
     draft: Draft, clinics: Contract, corner: Environment, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:

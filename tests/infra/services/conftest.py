@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pyhive import hive
 
-from spark_jobs.environment import Environment
 from spark_jobs.merge import Merge, merge
 from spark_jobs.session import connect
 from tests.stack import Stack
@@ -39,7 +37,7 @@ def tables(engine: Stack) -> Iterator[Stack]:
             spark.sql(f"create table {table} using delta as {rows}")
             spark.sql(f"insert into {table} {rows}")
         opened = Merge("city.pupils", 0, OPENED, {"school_year": "int", "pupil_count": "int"}, ["school_year"], {})
-        merge(Environment(Path(engine.env["KHO_LAKE"]), engine.env["KHO_WAREHOUSE"], engine.env["KHO_ENGINE"]), opened)
+        merge(engine.environment, opened)
         spark.sql(f"create view {VIEW} as select * from raw_health.people")
     yield engine
     with connect(engine.env["KHO_ENGINE"]) as spark:  # the engine may have been started anew

@@ -12,7 +12,6 @@ import pytest
 
 from infra.folders import close_to_others
 from infra.settings import PORTS, Settings
-from spark_jobs.environment import Environment
 from spark_jobs.merge import Merge, merge
 from spark_jobs.session import connect, settle
 from tests.stack import Stack
@@ -59,18 +58,17 @@ def test_of_a_running_installation_only_the_way_to_the_tables_is_open(engine: St
 
 def test_other_accounts_read_tables_of_the_city_without_personal_columns_and_no_others(engine: Stack) -> None:
     warehouse, names = engine.env["KHO_WAREHOUSE"], [f"test_{uuid4().hex[:8]}" for _ in range(2)]
-    environment = Environment(Path(engine.env["KHO_LAKE"]), warehouse, engine.env["KHO_ENGINE"])
     source = f"{names[0]}.people"
     with connect(engine.env["KHO_ENGINE"]) as spark:
         settle(spark, warehouse, source)
         spark.sql(f"create table {source} using delta as select 1 as id")
         for name in names:
             job = Merge(source, 0, f"city.{name}", {"id": "int"}, ["id"], {}, personal=name == names[1])
-            assert merge(environment, job) == "first version"
+            assert merge(engine.environment, job) == "first version"
         spark.sql(f"insert into {source} select 2")
         for name in names:
             job = Merge(source, 1, f"city.{name}", {"id": "int"}, ["id"], {}, personal=name == names[1])
-            assert merge(environment, job) == "inserted 1, updated 0, deleted 0"
+            assert merge(engine.environment, job) == "inserted 1, updated 0, deleted 0"
         assert [spark.table(f"city.{name}").count() for name in names] == [2, 2]
         city = Path(warehouse) / "city.db"
         assert [mode(folder) for folder in (city, city / names[0], city / names[1])] == [0o755, 0o755, 0o700]
