@@ -149,7 +149,7 @@ def promote() -> Kho:
 class Delivered(BaseSensorOperator):
     """Waits while a department is delivering: what comes in one night is built once. For so long, and no longer.
 
-    Each run of the city costs minutes of the engine, which departments still need to ingest.
+    Each run of the city costs minutes of all processors, which departments still need to ingest.
     """
 
     def __init__(self, *, departments: Iterable[str], **arguments: Any) -> None:

@@ -1,35 +1,69 @@
-"""Contract → row rules: what every row must satisfy, as Spark SQL conditions that are true for a good value.
+"""Contract → row rules: what every row must satisfy.
 
 `ingest` rejects rows by them and keeps the rest; the gates state the same rules as expectations (`suite.py`).
-A value that is no value of the column's type is no matter for a rule: `try_cast` finds it before.
+A value that is no value of the column's type is no matter for a rule: that is found before.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from quality.contract import SEEDS, Column, Contract
 from quality.refusal import Refusal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CRITICAL = "critical"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of one column.
+    """One rule of one column. `expected`: for people.
 
-    `holds`: Spark SQL over the typed columns, true or false for every row, never null. `expected`: for people.
+    Its `name` says which of the others counts: `least` and `most` of "between", `words` of "one_of" and "refers_to",
+    `form` of "matches", a regular expression.
     """
 
     column: str
     name: str
     level: str
-    holds: str
     expected: str
     remedy: str = ""
+    least: float | None = None
+    most: float | None = None
+    words: tuple[str, ...] = ()
+    form: str = ""
+
+    def holds(self, values: pa.Array[Any]) -> pa.Array[Any]:
+        """Of every value of the column, in its type, whether the rule holds: never null."""
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        if self.name == "required":
+            return values.is_valid()
+        held: pa.Array[Any] = pc.or_kleene(self._fits(values), values.is_null())
+        return held  # a blank is the business of `required` alone
+
+    def _fits(self, values: pa.Array[Any]) -> pa.Array[Any]:
+        """Of values that are none it may say anything."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.compute  # noqa: PLC0415
+
+        pc: Any = pyarrow.compute
+        fits: pa.Array[Any]
+        if self.name == "between":
+            above = True if self.least is None else pc.greater_equal(values, pa.scalar(self.least))
+            fits = pc.and_(above, True if self.most is None else pc.less_equal(values, pa.scalar(self.most)))
+        elif self.name == "matches":
+            fits = _matches(values, self.form)
+        else:
+            fits = pc.is_in(values.cast(pa.string()), pa.array(self.words, pa.string()))
+        return fits
 
 
 def row_rules(contract: Contract, values: Mapping[str, frozenset[str]] | None = None) -> tuple[Rule, ...]:
@@ -51,34 +85,27 @@ def reference_values(contract: Contract, seeds: Path = SEEDS) -> dict[str, froze
 
 
 def _column_rules(column: Column, values: Mapping[str, frozenset[str]], *, is_key: bool) -> list[Rule]:
-    name = f"`{column.name}`"
+    name, level = column.name, column.level
     rules = []
     if column.required or is_key:
-        level = CRITICAL if is_key else column.level
-        rules.append(Rule(column.name, "required", level, f"{name} is not null", "a value"))
+        rules.append(Rule(name, "required", CRITICAL if is_key else level, "a value"))
     if column.between:
         low, high = column.between
-        bounds = [f"{name} >= {low}"] * (low is not None) + [f"{name} <= {high}"] * (high is not None)
-        rules.append(_rule(column, "between", " and ".join(bounds), _range(low, high)))
+        rules.append(Rule(name, "between", level, _range(low, high), least=low, most=high))
     if column.one_of:
-        rules.append(
-            _rule(column, "one_of", f"{name} in ({_list(column.one_of)})", f"one of {', '.join(column.one_of)}")
-        )
+        rules.append(Rule(name, "one_of", level, f"one of {', '.join(column.one_of)}", words=column.one_of))
     if column.matches:
-        rules.append(_rule(column, "matches", f"{name} rlike {literal(column.matches)}", f"the form {column.matches}"))
+        rules.append(Rule(name, "matches", level, f"the form {column.matches}", form=column.matches))
     if column.refers_to in values:
-        known = sorted(values[column.refers_to])
-        condition = f"{name} in ({_list(known)})" if known else f"{name} is null"
-        rules.append(_rule(column, "refers_to", condition, f"a value of {column.refers_to}"))
+        known, expected = tuple(sorted(values[column.refers_to])), f"a value of {column.refers_to}"
+        rules.append(Rule(name, "refers_to", level, expected, _add_a_line(column.refers_to), words=known))
     return rules
 
 
-def _rule(column: Column, name: str, condition: str, expected: str) -> Rule:
-    schema, _, rest = column.refers_to.partition(".")
-    is_seed = name == "refers_to" and schema == "reference"
-    remedy = f"if the value is right, add a line for it to dbt/seeds/{rest.partition('.')[0]}.csv" if is_seed else ""
-    holds = f"coalesce({condition}, true)"  # an empty value is the business of `required` alone
-    return Rule(column.name, name, column.level, holds, expected, remedy)
+def _add_a_line(refers_to: str) -> str:
+    """What helps if a value is right that a seed does not know."""
+    schema, table, _ = refers_to.split(".")
+    return f"if the value is right, add a line for it to dbt/seeds/{table}.csv" if schema == "reference" else ""
 
 
 def _range(low: float | None, high: float | None) -> str:
@@ -87,8 +114,15 @@ def _range(low: float | None, high: float | None) -> str:
     return f"at least {low}" if high is None else f"{low} to {high}"
 
 
-def _list(values: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(literal(value) for value in values)
+def _matches(values: pa.Array[Any], form: str) -> pa.Array[Any]:
+    """Python reads what looks ahead or behind, as the regular expressions of Arrow cannot, each value once."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if not re.search(r"\(\?<?[=!]", form):
+        return pc.match_substring_regex(values, form)
+    texts: list[Any] = values.unique().drop_null().to_pylist()
+    return pc.is_in(values, pa.array([text for text in texts if re.search(form, text)], pa.string()))
 
 
 def literal(text: str) -> str:

@@ -15,7 +15,7 @@ import great_expectations.expectations as gxe
 from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
-from quality.contract import Column, Contract
+from quality.contract import Contract
 from quality.rules import CRITICAL, Rule, row_rules
 
 SPARK_TYPES = {
@@ -56,12 +56,12 @@ def suite_for(
     expectations = [
         _expect(
             gxe.ExpectTableRowCountToBeBetween,
-            Rule("", "at_least", CRITICAL, "", f"{contract.at_least} rows or more"),
+            Rule("", "at_least", CRITICAL, f"{contract.at_least} rows or more"),
             min_value=contract.at_least,
         ),
         _expect(
             gxe.ExpectTableColumnsToMatchSet,
-            Rule("", "columns", CRITICAL, "", ", ".join([*columns, *beside])),
+            Rule("", "columns", CRITICAL, ", ".join([*columns, *beside])),
             column_set=[*columns, *beside],
             exact_match=True,
         ),
@@ -69,7 +69,7 @@ def suite_for(
         *(
             _expect(
                 gxe.ExpectColumnValuesToBeOfType,
-                Rule(name, "type", CRITICAL, "", contract.columns[name].type),
+                Rule(name, "type", CRITICAL, contract.columns[name].type),
                 column=name,
                 type_=types[contract.columns[name].type],
             )
@@ -81,7 +81,7 @@ def suite_for(
 
 
 def _unique_key(key: list[str]) -> Expectation:
-    rule = Rule(", ".join(key), "key", CRITICAL, "", "no two rows alike in the key")
+    rule = Rule(", ".join(key), "key", CRITICAL, "no two rows alike in the key")
     if len(key) == 1:
         return _expect(gxe.ExpectColumnValuesToBeUnique, rule, column=key[0])
     return _expect(gxe.ExpectCompoundColumnsToBeUnique, rule, column_list=key)
@@ -92,20 +92,18 @@ def _row_expectations(
 ) -> Iterator[Expectation]:
     for rule in row_rules(contract, values):
         if rule.column in columns:
-            yield _of_rule(rule, contract.columns[rule.column], values)
+            yield _of_rule(rule)
 
 
-def _of_rule(rule: Rule, column: Column, values: Mapping[str, frozenset[str]]) -> Expectation:
-    name = {"column": column.name}
+def _of_rule(rule: Rule) -> Expectation:
+    name = {"column": rule.column}
     if rule.name == "required":
         return _expect(gxe.ExpectColumnValuesToNotBeNull, rule, **name)
-    if rule.name == "between" and column.between:
-        low, high = column.between
-        return _expect(gxe.ExpectColumnValuesToBeBetween, rule, **name, min_value=low, max_value=high)
+    if rule.name == "between":
+        return _expect(gxe.ExpectColumnValuesToBeBetween, rule, **name, min_value=rule.least, max_value=rule.most)
     if rule.name == "matches":
-        return _expect(gxe.ExpectColumnValuesToMatchRegex, rule, **name, regex=column.matches)
-    allowed = column.one_of if rule.name == "one_of" else values[column.refers_to]
-    return _expect(gxe.ExpectColumnValuesToBeInSet, rule, **name, value_set=sorted(allowed))
+        return _expect(gxe.ExpectColumnValuesToMatchRegex, rule, **name, regex=rule.form)
+    return _expect(gxe.ExpectColumnValuesToBeInSet, rule, **name, value_set=list(rule.words))
 
 
 def _expect(kind: Callable[..., Expectation], rule: Rule, **arguments: object) -> Expectation:

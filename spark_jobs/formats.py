@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quality.digest import ZONE, Digest
+from spark_jobs.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,19 +103,11 @@ def pour(batches: Iterable[pa.RecordBatch], columns: Columns, sinks: Sequence[Si
 
 
 def schema(columns: Columns) -> pa.Schema:
-    """Arrow's, of Spark's types."""
+    """Arrow's, of Spark's types; moments as the city's clocks show them."""
     import pyarrow as pa  # noqa: PLC0415
 
-    types: dict[str, pa.DataType] = {
-        "string": pa.string(),
-        "int": pa.int32(),
-        "bigint": pa.int64(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", str(ZONE)),
-    }
-    return pa.schema([pa.field(name, types[kind]) for name, kind in columns.items()])
+    here = pa.timestamp("us", str(ZONE))
+    return pa.schema([(name, here if kind == "timestamp" else arrow_type(kind)) for name, kind in columns.items()])
 
 
 class Csv:

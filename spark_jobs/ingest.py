@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,11 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import connect, plan_for, rows_at, table_at, version
+from spark_jobs.session import rows_at, table_at, version
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
         if not due:
             print(f"ingest {contract.table}: nothing new in {len(wanted)} periods")
             return
-        with Readers() as readers, connect(environment.engine) as spark:
-            raw.make_tables(spark, environment.warehouse, contract)
+        with Readers() as readers:
+            raw.make_tables(environment.warehouse, contract)
             job = _Job(contract, environment, readers, rules, reading, options)
-            for_each(due, lambda period: job.ingest(spark, extracts[period], contained.get(period)))
+            for_each(due, lambda period: job.ingest(extracts[period], contained.get(period)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Job:
     reading: str
     options: Options
 
-    def ingest(self, spark: SparkSession, extracts: list[Extract], contained: raw.Commit | None) -> None:
+    def ingest(self, extracts: list[Extract], contained: raw.Commit | None) -> None:
         """One period: read what changed, set apart what breaks a rule, and put the rest into raw."""
         extract = extracts[-1]
         base = self._base(extracts, contained)
@@ -111,20 +111,22 @@ class _Job:
         partly = base if is_same_reading and not self.options.again else None
         scope = self._scope(extract, partly)
         with self._rows() as folder:
-            found = self._read(extract, scope, folder)
-            staying = self._staying(spark, scope)
-            rows = found.rows + staying
-            plan_for(spark, rows)
-            refuse_too_few(self.contract, rows, self._where(extract))
+            tasks = self._tasks(extract, scope, folder)
+            found = self.readers.read(self._judge(extract), tasks)
+            staying = self._staying(scope)
+            refuse_too_few(self.contract, found.rows + staying, self._where(extract))
             if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
-                before = self._read(base, scope, folder / "before")
+                before = self.readers.read(self._judge(base), self._tasks(base, scope, folder / "before"))
                 refuse_lost_units(found.units, before.units, self._where(extract))
-            commit = raw.Commit(extract.period, extract.sha256, self.reading, read=found.rows)
-            commit = self._judge(spark, commit, scope, folder)
+            self._judge_twins(extract, scope, tasks)
+            files = [task.rejected for task in tasks if task.rejected.exists()]
+            commit = raw.Commit(extract.period, extract.sha256, self.reading, found.rows, _rows_in(files))
+            raw.keep_rejected(self.environment.warehouse, self.contract, commit, scope, files)
             broken = self._broken(commit)
             self._tell(found, commit, broken)
             refuse_too_many(self.contract, commit, broken, self._where(extract))
-            accepted = self._put(spark, commit, scope, is_first=contained is None and not staying)
+            files = [task.accepted for task in tasks if task.accepted.exists()]
+            accepted = self._put(commit, scope, files, is_first=contained is None and not staying)
         if accepted + commit.rejected != commit.read:
             raise RowsLost(
                 f"rows of {self.contract.table} {extract.period} were lost or doubled",
@@ -159,38 +161,40 @@ class _Job:
         finally:
             remove_folder(folder)
 
-    def _read(self, extract: Extract, scope: raw.Scope, folder: Path) -> Reading:
+    def _judge(self, extract: Extract, twins: pa.Table | None = None) -> judging.Judge:
+        return judging.Judge(self.contract, extract.period, extract.sha256, self.rules, twins)
+
+    def _tasks(self, extract: Extract, scope: raw.Scope, folder: Path) -> list[Task]:
+        """A file each to read."""
         folder.mkdir(exist_ok=True)
         files = [file for file in extract.files if scope.files is None or file.name in scope.files]
-        tasks = [
-            Task(file.name, extract.path(self.environment.lake, file), folder / f"{number:06d}.parquet")
+        return [
+            Task(file.name, extract.path(self.environment.lake, file), folder / f"{number:06d}")
             for number, file in enumerate(files)
         ]
-        return self.readers.read(self.contract, extract.period, tasks)
 
-    def _staying(self, spark: SparkSession, scope: raw.Scope) -> int:
+    def _staying(self, scope: raw.Scope) -> int:
         """How many rows of raw stay beside what a delivery brings."""
-        table = raw.table_of(self.contract)
+        warehouse, table = self.environment.warehouse, raw.table_of(self.contract)
         if delivery_of(self.contract).mode == "changes":
-            return rows_at(self.environment.warehouse, table, version(self.environment.warehouse, table) or 0)
-        if scope.files is None:
-            return 0
-        return int(spark.sql(f"select count(*) from {table} where {scope.others}").collect()[0][0])  # noqa: S608
+            return rows_at(warehouse, table, version(warehouse, table) or 0)
+        return raw.count(warehouse, table, scope.others) if scope.files is not None else 0
 
-    def _judge(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope, folder: Path) -> raw.Commit:
-        """Make the view of judged rows and keep the rejected ones; the commit with their number."""
-        if commit.read:
-            rejected = judging.judge(spark, self.contract, folder, commit, self.rules, scope)
-        else:
-            rejected = judging.judge_nothing(spark, self.contract)
-        commit = replace(commit, rejected=rejected)
-        raw.keep_rejected(spark, self.environment.warehouse, self.contract, commit, scope)
-        return commit
+    def _judge_twins(self, extract: Extract, scope: raw.Scope, tasks: Sequence[Task]) -> None:
+        """Set apart what stands in several rows of one key, too: files that have such are read again.
 
-    def _put(self, spark: SparkSession, commit: raw.Commit, scope: raw.Scope, *, is_first: bool) -> int:
+        Rows that share a key among themselves are all broken; of those that share one with rows that stay in raw (other
+        files of the same period), the new ones are.
+        """
+        staying = raw.keys(self.environment.warehouse, self.contract, scope) if scope.files is not None else None
+        twins, having = judging.twins_of(self.contract, tasks, staying)
+        if having:
+            self.readers.read(self._judge(extract, twins), having)
+
+    def _put(self, commit: raw.Commit, scope: raw.Scope, files: Sequence[Path], *, is_first: bool) -> int:
         if delivery_of(self.contract).mode == "changes" and not is_first:
-            return raw.merge(spark, self.contract, commit)
-        return raw.replace(spark, self.environment.warehouse, self.contract, commit, scope, is_first=is_first)
+            return raw.merge(self.environment.warehouse, self.contract, commit, files)
+        return raw.replace(self.environment.warehouse, self.contract, commit, scope, files, is_first=is_first)
 
     def _broken(self, commit: raw.Commit) -> judging.Broken:
         if not commit.rejected:
@@ -212,6 +216,13 @@ class _Job:
     def _where(self, extract: Extract) -> str:
         lake = self.environment.lake
         return str(extract.path(lake, extract.files[0]) if len(extract.files) == 1 else extract.folder(lake))
+
+
+def _rows_in(files: Iterable[Path]) -> int:
+    """How many rows Parquet files have."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return sum(pq.read_metadata(path).num_rows for path in files)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,40 @@
-"""Which rows of a delivery break a rule: the view `judged` over what the readers wrote, typed as the contract says.
+"""Which rows of a delivery break a rule: batches of a layout → rows typed as the contract says, and those set apart.
 
-A row carries in `_broken` every rule it breaks, at most one of form or type a column; `_is_sound` says that there is
-none, without listing them, for most rows are. Rules of level `warning` are none of its business: gates report those.
+A row that is set apart carries in `_broken` every rule it breaks, at most one of form or type a column. Rules of level
+`warning` are none of its business: gates report those. Readers judge what they read, each file for itself; whether a
+key stands in several rows shows only when all are read (`twins_of`), and then the files that have such are read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Column, Contract
 from quality.refusal import Refusal
-from quality.rules import CRITICAL, Rule, literal
+from quality.rules import CRITICAL, Rule
+from spark_jobs.arrow_types import REASON, REASONS, TEXTS, arrow_type
 from spark_jobs.asking import ask, quoted
-from spark_jobs.layouts import AGAIN, delivery_of
-from spark_jobs.raw import OURS, REJECTED, SPARK_NAMES, Commit, Scope, table_of
+from spark_jobs.forms import as_text, as_type
+from spark_jobs.layouts import AGAIN, Batch, delivery_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
     from deltalake import DeltaTable
-    from pyspark.sql import SparkSession
+
+    from spark_jobs.reading import Task
 
 MASK = "***"
+KEY = "_key_"  # before the names of the key's columns, typed, beside a row that is set apart
 TWINS_AT_MOST = 100_000
 SHOWN = 5
 BOOKS = ("workbook", "yearbook")  # layouts whose columns are the letters of Excel
-_MAP = "'map<string, string>'"
 # As people read: column Z stands before AA.
 _PLACE = "_file, _sheet, _line, length(cell) nulls first, cell nulls first"
 # The parts of one that stands in `_broken`, for DataFusion.
-REASON = ", ".join(f"_reason['{name}'] as `{name}`" for name in ("column", "cell", "value", "rule", "expected"))
+REASON_COLUMNS = ", ".join(f"_reason['{name}'] as `{name}`" for name in REASON)
 
 
 @dataclass(frozen=True)
@@ -55,56 +59,184 @@ class Broken:
     samples: tuple[Reason, ...] = ()
 
 
-def judge(
-    spark: SparkSession, contract: Contract, rows: Path, commit: Commit, rules: tuple[Rule, ...], scope: Scope
-) -> int:
-    """Make the view `judged` of the Parquet files below `rows`; how many rows break a rule.
+@dataclass(frozen=True)
+class Judge:
+    """What is asked of the rows of an extract. `twins`: keys that stand in several rows, by the key's columns."""
 
-    Rows that share a key among themselves are all broken; of those that share one with rows that stay in raw (other
-    files of the same period), the new ones are.
+    contract: Contract
+    period: str
+    extract: str
+    rules: tuple[Rule, ...] = ()
+    twins: pa.Table | None = None
+
+    def judge(self, batch: Batch, file: str) -> tuple[pa.Table, pa.Table | None]:
+        """Rows as raw has them; and, if there are any, those set apart, as the table of these has them."""
+        import numpy as np  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415
+
+        columns = self.contract.columns.values()
+        found = {column.name: self.found(batch, column) for column in columns}
+        typed = {column.name: self._typed(column, *found[column.name]) for column in columns}
+        texts = {name: text for name, (text, _) in found.items()}
+        breaks = [*self._key(typed), *(one for column in columns for one in self._breaks(column, found, typed))]
+        rows = {"_period": self.period, "_extract": self.extract, "_file": file, "_sheet": batch.sheet}
+        size = len(batch.lines)
+        ours = {name: _same(text, size) for name, text in rows.items()} | {"_line": pa.array(batch.lines, pa.int32())}
+        accepted = pa.table({**typed, **ours, "_unexpected": unexpected_of(batch)})
+        if not breaks:
+            return accepted, None
+        unsound = np.unique(np.concatenate([one.rows for one in breaks]))
+        shown = {name: _masked(text, self.contract.columns[name]) for name, text in texts.items()}
+        rejected = pa.table(
+            {
+                **{name: values.take(unsound) for name, values in ours.items()},
+                "_values": _by_name({name: values.take(unsound) for name, values in shown.items()}),
+                "_broken": self._reasons(batch, breaks, shown, unsound),
+                **{f"{KEY}{name}": typed[name].take(unsound) for name in self.contract.key},
+            }
+        )
+        return accepted.take(np.delete(np.arange(size), unsound)), rejected
+
+    def found(self, batch: Batch, column: Column) -> tuple[pa.Array[Any], Mapping[int, str]]:
+        """The values of a column as text, and by index what was expected of those that do not fit."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        values = batch.columns.get(column.name)
+        if values is None:
+            return pa.nulls(len(batch.lines), pa.binary() if column.type == "geometry" else pa.string()), {}
+        delivery = delivery_of(self.contract)
+        text, misfits = as_text(values, column, delivery.numbers, delivery.dates)
+        return text, {**misfits, **batch.faults.get(column.name, {})}
+
+    @staticmethod
+    def _typed(column: Column, text: pa.Array[Any], faults: Mapping[int, str]) -> pa.Array[Any]:
+        """The values in the column's type; null where it has none for them."""
+        import numpy as np  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        if faults:
+            fits = np.ones(len(text), bool)
+            fits[list(faults)] = False
+            text = pc.if_else(pa.array(fits), text, pa.scalar(None, text.type))
+        return as_type(text, column.type)
+
+    def _key(self, typed: Mapping[str, pa.Array[Any]]) -> Iterable[_Break]:
+        """Rows whose key stands in others too."""
+        import numpy as np  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415
+
+        if self.twins is None:
+            return
+        key = list(self.contract.key)
+        keys = pa.table({name: typed[name] for name in key})
+        keys = keys.append_column("_row", pa.array(np.arange(len(keys))))
+        rows = keys.join(self.twins, key, join_type="left semi")["_row"].to_numpy()
+        if len(rows):
+            yield _Break(Rule(key[0], "key", CRITICAL, f"one row per {', '.join(key)}"), np.sort(rows))
+
+    def _breaks(
+        self,
+        column: Column,
+        found: Mapping[str, tuple[pa.Array[Any], Mapping[int, str]]],
+        typed: Mapping[str, pa.Array[Any]],
+    ) -> Iterable[_Break]:
+        """What is wrong with the form of a column's values, else with their type, else by its rules."""
+        import numpy as np  # noqa: PLC0415
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        text, faults = found[column.name]
+        values = typed[column.name]
+        told = np.array(sorted(faults), np.int64)
+        if faults:
+            yield _Break(Rule(column.name, "form", CRITICAL, ""), told, faults)
+        if values.null_count > text.null_count:
+            lost = _where(pc.and_(pc.is_valid(text), pc.is_null(values)))
+            if len(mistyped := np.setdiff1d(lost, told)):
+                yield _Break(Rule(column.name, "type", CRITICAL, f"a value of type {column.type}"), mistyped)
+            told = np.union1d(told, lost)
+        for rule in self.rules:
+            if rule.column == column.name and rule.level == CRITICAL:
+                holds = rule.holds(values)
+                if not pc.all(holds).as_py() and len(broken := np.setdiff1d(_where(pc.invert(holds)), told)):
+                    yield _Break(rule, broken)
+
+    def _reasons(
+        self,
+        batch: Batch,
+        breaks: Iterable[_Break],
+        shown: Mapping[str, pa.Array[Any]],
+        unsound: np.ndarray[Any, Any],
+    ) -> pa.Array[Any]:
+        """Of every row that is set apart, what it breaks."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        is_book = delivery_of(self.contract).layout in BOOKS
+        reasons: dict[int, list[dict[str, str | None]]] = {row: [] for row in unsound.tolist()}
+        for one in breaks:
+            over = batch.cells.get(one.rule.column)
+            rows = one.rows.tolist()
+            for row, value in zip(rows, shown[one.rule.column].take(one.rows).to_pylist(), strict=True):
+                cell = f"{over}{batch.lines[row]}" if over is not None and is_book else over
+                expected = one.expected.get(row, one.rule.expected)
+                reasons[row].append(
+                    dict(zip(REASON, (one.rule.column, cell, value, one.rule.name, expected), strict=True))
+                )
+        return pa.array(list(reasons.values()), arrow_type(REASONS))
+
+
+@dataclass(frozen=True)
+class _Break:
+    """A rule and the rows of a batch that break it, in order. `expected`: by row, where the rule says no more."""
+
+    rule: Rule
+    rows: np.ndarray[Any, Any]
+    expected: Mapping[int, str] = field(default_factory=dict)
+
+
+def twins_of(contract: Contract, tasks: Sequence[Task], staying: pa.Table | None) -> tuple[pa.Table | None, list[Task]]:
+    """Keys that stand in several rows of what was read, or in one of these and in what stays; and the files with such.
+
+    Blank keys are alike to none.
     """
-    spark.read.parquet(str(rows)).createOrReplaceTempView("delivered")
-    typed = [f"{_typed(column)} as `{name}`" for name, column in contract.columns.items()]
-    found = [f"`{name}` as `_found_{name}`" for name, c in contract.columns.items() if c.type != "geometry"]
-    is_book = delivery_of(contract).layout in BOOKS
-    below = f"{'cast(_line as string)' if is_book else literal('')} as _below"  # what makes a cell of a column
-    # For the rejected alone: Spark compiles no query as a whole that parses JSON. When all three maps came as JSON, to
-    # judge a million rows took 3.1 s and to write them 6.5 s; since then 2.2 and 5.7 s.
-    cells = f"from_json(_cells, {_MAP}) as _cells"
-    spark.table("delivered").selectExpr(
-        "_file", "_sheet", "_line", below, cells, "_unexpected", "_faults", *typed, *found
-    ).createOrReplaceTempView("typed")
-    unsound = _look(spark, contract, rules, scope)
-    key = " and ".join(f"typed.`{name}` = twins.`_twin_{name}`" for name in contract.key)
-    joined = f"left join twins on {key}" if unsound is None else ""
-    is_twin = f"twins.`_twin_{contract.key[0]}` is not null" if unsound is None else "false"
-    values = ", ".join(f"{literal(name)}, {_masked(column)}" for name, column in contract.columns.items())
-    kept = ", ".join(f"typed.`{name}`" for name in contract.columns)
-    spark.sql(
-        f"""
-        create or replace temporary view judged as
-        select
-            {kept},
-            {literal(commit.period)} as _period,
-            {literal(commit.extract)} as _extract,
-            typed._file, typed._sheet, typed._line, typed._unexpected,
-            {_sound(contract, rules, is_twin)} as _is_sound,
-            {_broken(contract, rules, is_twin)} as _broken,
-            map({values}) as _values
-        from typed {joined}
-        """  # noqa: S608
-    )
-    if unsound is None:
-        unsound = int(spark.sql("select count(*) from judged where not _is_sound").collect()[0][0])
-    return unsound
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    key = list(contract.key)
+    given = [keys for number, task in enumerate(tasks) for keys in _keys(task, number, key)]
+    if not given:
+        return None, []
+    rows = pa.concat_tables(given)
+    seen = rows.group_by(key).aggregate([([], "count_all")])
+    several = seen.filter(pc.field("count_all") > 1).select(key)
+    if staying is not None:
+        met = seen.select(key).join(staying, key, join_type="left semi")
+        several = pa.concat_tables([several, met]).group_by(key).aggregate([])
+    if several.num_rows > TWINS_AT_MOST:
+        raise Refusal(
+            f"{', '.join(key)} is no key of this delivery",
+            where=contract.table,
+            expected=f"one row per {', '.join(key)}",
+            found=f"more than {TWINS_AT_MOST:,} of them stand in several rows",
+            remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
+        )
+    if not several.num_rows:
+        return None, []
+    having = rows.join(several, key, join_type="left semi")["_task"].unique().to_numpy()
+    return several, [tasks[number] for number in sorted(having)]
 
 
-def judge_nothing(spark: SparkSession, contract: Contract) -> int:
-    """The view `judged` of a delivery that only takes files away."""
-    typed = [f"cast(null as {SPARK_NAMES.get(c.type, c.type)}) as `{c.name}`" for c in contract.columns.values()]
-    ours = [f"cast(null as {kind}) as {name}" for name, kind in {**OURS, **REJECTED, "_is_sound": "boolean"}.items()]
-    spark.sql(f"select {', '.join([*typed, *ours])} where false").createOrReplaceTempView("judged")
-    return 0
+def _keys(task: Task, number: int, key: Sequence[str]) -> Iterator[pa.Table]:
+    """Of every row that was read of a file the key, typed, unless a part of it is blank."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    for path, prefix in ((task.accepted, ""), (task.rejected, KEY)):
+        if path.exists():
+            keys = (
+                pq.read_table(path, columns=[f"{prefix}{name}" for name in key]).rename_columns(list(key)).drop_null()
+            )
+            yield keys.append_column("_task", pa.array([number] * len(keys), pa.int32()))
 
 
 def broken_in(rejected: DeltaTable, extract: str) -> Broken:
@@ -115,7 +247,7 @@ def broken_in(rejected: DeltaTable, extract: str) -> Broken:
             from rejected where _extract = {quoted(extract)}
         ),
         reasons as (
-            select _file, _sheet, _line, {REASON} from broken
+            select _file, _sheet, _line, {REASON_COLUMNS} from broken
         ),
         ranked as (
             select
@@ -133,102 +265,55 @@ def broken_in(rejected: DeltaTable, extract: str) -> Broken:
 
 
 def reason_of(row: Mapping[str, Any]) -> Reason:
-    """What a query found of one, by the names of REASON."""
-    return Reason(
-        row["_file"],
-        row["_sheet"],
-        row["_line"],
-        *(row[name] for name in ("column", "cell", "value", "rule", "expected")),
-    )
+    """What a query found of one, by the names of REASON_COLUMNS."""
+    return Reason(row["_file"], row["_sheet"], row["_line"], *(row[name] for name in REASON))
 
 
-def _typed(column: Column) -> str:
-    kind = SPARK_NAMES.get(column.type, column.type)
-    return f"`{column.name}`" if kind in ("string", "binary") else f"try_cast(`{column.name}` as {kind})"
+def _masked(text: pa.Array[Any], column: Column) -> pa.Array[Any]:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
 
-
-def _masked(column: Column) -> str:
     if column.type == "geometry":
-        return "cast(null as string)"  # as text it would be longer than all the rest; the extract has it
-    found = f"`_found_{column.name}`"
-    return found if column.pii == "none" else f"if({found} is null, null, '{MASK}')"
+        return pa.nulls(len(text), pa.string())  # as text it would be longer than all the rest; the extract has it
+    return text if column.pii == "none" else pc.if_else(pc.is_valid(text), MASK, text)
 
 
-def _look(spark: SparkSession, contract: Contract, rules: tuple[Rule, ...], scope: Scope) -> int | None:
-    """How many rows break a rule of their own; None where keys stand more than once, which then are the view `twins`.
+def _by_name(columns: Mapping[str, pa.Array[Any]]) -> pa.Array[Any]:
+    """Of every row a map of all its values."""
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
-    Every row is looked at once: who breaks a rule is counted on the way to the keys.
-    """
-    from pyspark.sql.connect.functions import expr  # noqa: PLC0415 - who connects has paid for these imports
-    from pyspark.sql.connect.observation import Observation  # noqa: PLC0415
-
-    key = [f"`{name}`" for name in contract.key]
-    sound = _sound(contract, rules, "false")
-    seen: Any = Observation()
-    looked_at = spark.table("typed").observe(seen, expr(f"count_if(not ({sound}))").alias("unsound"))
-    keys = looked_at.where(" and ".join(f"{name} is not null" for name in key)).selectExpr(*key)
-    if scope.files is not None:
-        keys = keys.unionAll(spark.table(table_of(contract)).where(scope.others).selectExpr(*key))
-    found = (
-        keys.groupBy(*key)
-        .agg(expr("count(*)").alias("_rows"))
-        .where("_rows > 1")
-        .selectExpr(*(f"`{name}` as `_twin_{name}`" for name in contract.key))
-        .limit(TWINS_AT_MOST + 1)
-        .toArrow()
-    )
-    if found.num_rows > TWINS_AT_MOST:
-        raise Refusal(
-            f"{', '.join(contract.key)} is no key of this delivery",
-            where=contract.table,
-            expected=f"one row per {', '.join(contract.key)}",
-            found=f"more than {TWINS_AT_MOST:,} of them stand in several rows",
-            remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
-        )
-    if not found.num_rows:
-        return int(seen.get["unsound"])
-    spark.createDataFrame(found).createOrReplaceTempView("twins")
-    return None
+    arrays = list(columns.values())
+    width, size = len(arrays), len(arrays[0])
+    by_row = np.arange(width * size).reshape(width, size).T.ravel()
+    names = pa.array(list(columns), pa.string()).take(np.tile(np.arange(width), size))
+    offsets: Any = pa.array(np.arange(size + 1, dtype=np.int32) * width)
+    maps: pa.Array[Any] = pa.MapArray.from_arrays(offsets, names, pa.concat_arrays(arrays).take(by_row))
+    return maps
 
 
-def _sound(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
-    """Whether `_broken` is empty: to see that nothing is wrong costs less than to list what is."""
-    typed = [f"not ({_mistyped(column)})" for column in contract.columns.values()]
-    own = [f"({rule.holds})" for rule in rules if rule.level == CRITICAL]
-    return " and ".join([f"not ({is_twin})", "_faults is null", *typed, *own])
+def unexpected_of(batch: Batch) -> pa.Array[Any]:
+    """Of every row a map of what no column of the contract holds, null if it is empty."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    headings = list(batch.unexpected)
+    lists = [v.to_pylist() if isinstance(v, pa.Array) else v for v in batch.unexpected.values()]
+    held = [
+        [(heading, str(value)) for heading, value in zip(headings, row, strict=True) if value is not None] or None
+        for row in zip(*lists, strict=True)
+    ]
+    return pa.array(held or [None] * len(batch.lines), arrow_type(TEXTS))
 
 
-def _mistyped(column: Column) -> str:
-    if column.type == "geometry":
-        return "false"
-    return f"`_found_{column.name}` is not null and `{column.name}` is null"
+def _same(text: str, size: int) -> pa.Array[Any]:
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array([text], pa.string()))
 
 
-def _broken(contract: Contract, rules: tuple[Rule, ...], is_twin: str) -> str:
-    """The array of what a row breaks: for each column what is wrong with its form, else its type, else its rules."""
-    key = Rule(contract.key[0], "key", CRITICAL, "", f"one row per {', '.join(contract.key)}")
-    arrays = [f"if({is_twin}, array({_reason(contract.columns[key.column], key)}), {_NONE})"]
-    for column in contract.columns.values():
-        form = Rule(column.name, "form", CRITICAL, "", "")
-        kind = Rule(column.name, "type", CRITICAL, "", f"a value of type {column.type}")
-        own = [rule for rule in rules if rule.column == column.name and rule.level == CRITICAL]
-        reasons = ", ".join(f"if({rule.holds}, null, {_reason(column, rule)})" for rule in own)
-        fault = f"_faults[{literal(column.name)}]"
-        arrays.append(
-            f"case when _faults is not null and {fault} is not null then array({_reason(column, form, fault)}) "
-            f"when {_mistyped(column)} then array({_reason(column, kind)}) "
-            f"else {f'array_compact(array({reasons}))' if own else _NONE} end"
-        )
-    return f"concat({', '.join(arrays)})"
+def _where(holds: pa.Array[Any]) -> np.ndarray[Any, Any]:
+    import numpy as np  # noqa: PLC0415
 
-
-_NONE = "cast(array() as array<struct<column: string, cell: string, value: string, rule: string, expected: string>>)"
-
-
-def _reason(column: Column, rule: Rule, expected: str | None = None) -> str:
-    cell = f"_cells[{literal(column.name)}]"
-    return (
-        f"named_struct('column', {literal(column.name)}, "
-        f"'cell', concat({cell}, _below), "
-        f"'value', {_masked(column)}, 'rule', {literal(rule.name)}, 'expected', {expected or literal(rule.expected)})"
-    )
+    found: np.ndarray[Any, Any] = np.flatnonzero(holds.to_numpy(zero_copy_only=False))
+    return found

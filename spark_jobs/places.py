@@ -75,6 +75,16 @@ def writing(folder: Path) -> Iterator[None]:
         os.umask(before)
 
 
+def saying(text: str) -> dict[str, Any]:
+    """How deltalake is told to write a commit that says something, as the engine writes it, and to forget no other."""
+    from deltalake import CommitProperties, PostCommitHookProperties  # noqa: PLC0415
+
+    return {
+        "commit_properties": CommitProperties(custom_metadata={"userMetadata": text}),
+        "post_commithook_properties": PostCommitHookProperties(cleanup_expired_logs=False),
+    }
+
+
 @contextmanager
 def whole_folder(target: Path, resume: str = "") -> Iterator[Path]:
     """A new folder to fill, which becomes `target` at the end: complete, on disk, in one step, or not at all.

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from quality.refusal import Refusal, run
 from spark_jobs.environment import Environment, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.places import writing
-from spark_jobs.session import connect, delta_table, folder_of, make_known, rows_at, version
+from spark_jobs.places import ensure_folder, writing
+from spark_jobs.session import connect, delta_table, folder_of, rows_at, version
 
 RELEASES = "city.releases"
 HERE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -157,8 +157,10 @@ def _write(environment: Environment, name: str, versions: Mapping[str, int], bef
     import pyarrow as pa  # noqa: PLC0415
     from deltalake import write_deltalake  # noqa: PLC0415
 
+    from spark_jobs.raw import HISTORY  # noqa: PLC0415
+
     warehouse = environment.warehouse
-    _prepare(environment, versions)
+    _remembering(environment, versions)
     counts = {
         table: before.rows[table] for table, at in versions.items() if before and before.versions.get(table) == at
     }
@@ -169,29 +171,21 @@ def _write(environment: Environment, name: str, versions: Mapping[str, int], bef
         for table, at in sorted(versions.items())
     ]
     folder = folder_of(warehouse, RELEASES)
+    ensure_folder(folder.parent, is_open=True)
+    ensure_folder(folder, is_open=True)
     with writing(folder):
-        write_deltalake(str(folder), pa.Table.from_pylist(rows), mode="append")
+        write_deltalake(str(folder), pa.Table.from_pylist(rows), mode="append", configuration=HISTORY)
 
 
-def _prepare(environment: Environment, tables: Iterable[str]) -> None:
-    """Have the table of releases, and have the tables that it will name keep their past."""
-    from spark_jobs.raw import HISTORY, forgets, in_sql, remember  # noqa: PLC0415
+def _remembering(environment: Environment, tables: Iterable[str]) -> None:
+    """Have the tables that a release will name keep their past."""
+    from spark_jobs.raw import forgets, remember  # noqa: PLC0415
 
-    warehouse = environment.warehouse
-    make_known(environment, RELEASES)
-    forgetful = [table for table in tables if (log := delta_table(warehouse, table)) and forgets(log)]
-    is_new = version(warehouse, RELEASES) is None
-    if not (forgetful or is_new):
-        return
-    with connect(environment.engine) as spark:
-        for table in forgetful:
-            remember(spark, table)
-        if is_new:
-            # No deletion vectors: `releases` reads it by a part of deltalake that knows none.
-            spark.sql(
-                f"create table {RELEASES} (release string, released_at timestamp, table_name string, version bigint, "
-                f"row_count bigint) using delta {in_sql({**HISTORY, 'delta.enableDeletionVectors': 'false'})}"
-            )
+    forgetful = [table for table in tables if (log := delta_table(environment.warehouse, table)) and forgets(log)]
+    if forgetful:
+        with connect(environment.engine) as spark:
+            for table in forgetful:
+                remember(spark, table)
 
 
 if __name__ == "__main__":

@@ -19,15 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from quality.contract import READABLE
 from quality.refusal import Refusal
-from quality.rules import literal
-from spark_jobs.marks import Mark, read_mark, write_mark
 from spark_jobs.places import ensure_folder, place, remove_folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import SparkSession
-
-    from spark_jobs.environment import Environment
 
 # The session of each engine, one a process: opening one takes a second. None is ever collected: the finalizer of a
 # session (pyspark 4.1.4) joins a thread pool that all sessions share, and when the garbage collector happens to run it
@@ -144,10 +140,7 @@ def planning_settings(*, is_large: bool) -> dict[str, str]:
     128 s of processor time with it and 97 s without (Spark 4.1.4, two cores). Without change, and with one task after a
     shuffle, all drafts of few rows, their tests and some promotions took it 183 s instead of 221 s; with one task for
     what is read as well, 198 s instead of 207 s, side by side.
-
-    A file of few rows is written anew rather than that some of them are marked as deleted: 0.9 s instead of 1.4 s.
     """
-    marks = "true" if is_large else "false"
     return {
         "spark.sql.codegen.wholeStage": "true" if is_large else "false",
         "spark.sql.codegen.factoryMode": "FALLBACK" if is_large else "NO_CODEGEN",
@@ -155,7 +148,6 @@ def planning_settings(*, is_large: bool) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4" if is_large else "1",
         "spark.sql.leafNodeDefaultParallelism": "2" if is_large else "1",
         "spark.sql.files.minPartitionNum": "2" if is_large else "1",
-        **{f"spark.databricks.delta.{each}.deletionVectors.persistent": marks for each in ("merge", "delete")},
     }
 
 
@@ -215,7 +207,7 @@ def schema(warehouse: str, table: str) -> Mapping[str, str] | None:
 
 
 def delta_table(warehouse: str, table: str) -> DeltaTable | None:
-    """The log of a table, or None. Reading only: this library must not write what Spark writes (deletion vectors)."""
+    """The log of a table, or None."""
     folder = folder_of(warehouse, table)
     if not (folder / "_delta_log").is_dir():
         return None
@@ -250,38 +242,19 @@ def folder_of(warehouse: str, table: str) -> Path:
 
 
 def settle(spark: SparkSession, warehouse: str, table: str) -> None:
-    """Undo what a killed CREATE or DROP left of a table, so that it either is a table or is not there at all.
+    """Before the engine makes a table: undo what a killed CREATE or DROP left of it, and have its schema.
 
     Only for the one step that writes `table`, while it holds its lock.
     """
     schema_name, _, name = table.partition(".")
     ensure_folder(place(warehouse) / f"{schema_name}.db", is_open=schema_name in READABLE)
     spark.sql(f"create schema if not exists {schema_name}")
-    # Not `tableExists`: it raises when the catalogue knows a table whose folder is gone.
-    is_known = name in {row["tableName"] for row in spark.sql(f"show tables in {schema_name}").collect()}
     if version(warehouse, table) is not None:
-        if not is_known:
-            spark.sql(f"create table {table} using delta location {literal(str(folder_of(warehouse, table)))}")
         return
-    if is_known:
+    # Not `tableExists`: it raises when the catalogue knows a table whose folder is gone.
+    if name in {row["tableName"] for row in spark.sql(f"show tables in {schema_name}").collect()}:
         spark.sql(f"drop table {table}")
     remove_folder(folder_of(warehouse, table))
-
-
-def make_known(environment: Environment, table: str) -> None:
-    """Have the engine know a table, or clear what a killed CREATE left of it, unless that was seen to before.
-
-    As `settle`, for a step that may not need the engine otherwise. One that starts anew knows all tables there are; and
-    a table that was made anew has another lineage.
-    """
-    log = delta_table(environment.warehouse, table)
-    known = Mark(str(log.metadata().id), None) if log else None
-    if known and read_mark(environment.lake, "known", table) == known:
-        return
-    with connect(environment.engine) as spark:
-        settle(spark, environment.warehouse, table)
-    if known:
-        write_mark(environment.lake, "known", table, known)
 
 
 def _said(error: str) -> str:

@@ -12,6 +12,7 @@ import org.apache.hive.service.cli.{CLIService, HiveSQLException}
 import org.apache.hive.service.cli.thrift.{Sessions, ThriftBinaryCLIService}
 import org.apache.hive.service.rpc.thrift.{TExecuteStatementReq, TExecuteStatementResp}
 import org.apache.hive.service.rpc.thrift.{TOpenSessionReq, TOpenSessionResp}
+import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.hive.HiveUtils
 import org.apache.spark.sql.hive.thriftserver.ReflectionUtils.{getAncestorField, setSuperField}
 import org.apache.spark.sql.hive.thriftserver.ui.{HiveThriftServer2EventManager, HiveThriftServer2Listener}
@@ -24,7 +25,7 @@ object Door {
     SparkSQLEnv.init()
     ShutdownHookManager.addShutdownHook(() => SparkSQLEnv.stop())
     val session = SparkSQLEnv.sparkSession
-    Warehouse.know(session)
+    Warehouse.begin(session)
     val context = session.sparkContext
     // With an empty catalogue of Hive's own, in memory: a session that closes looks into it, and into nothing else.
     val conf = HiveUtils.newClientForExecution(context.conf, session.sessionState.newHadoopConf()).conf
@@ -37,7 +38,7 @@ object Door {
     val services = getAncestorField[JList[Service]](server, 2, "serviceList")
     val cli = services.asScala.collectFirst { case service: CLIService => service }.get
     services.removeIf(_.isInstanceOf[ThriftBinaryCLIService])
-    val door = new Door(cli)
+    val door = new Door(cli, session)
     door.init(conf)
     services.add(door)
     setSuperField(server, "thriftCLIService", door)
@@ -65,7 +66,7 @@ object Door {
  * request, and the server obeys: among them are the JVM's own properties (`set:system:`), and Spark's, which can name
  * classes to load.
  */
-private class Door(cli: CLIService) extends Sessions(cli) {
+private class Door(cli: CLIService, session: SparkSession) extends Sessions(cli) {
   override def OpenSession(request: TOpenSessionReq): TOpenSessionResp = {
     val account = TSetIpAddressProcessor.getUserName
     val sent = Option(request.getConfiguration).fold(Map.empty[String, String])(_.asScala.toMap)
@@ -77,6 +78,7 @@ private class Door(cli: CLIService) extends Sessions(cli) {
       case None =>
         val marked: JMap[String, String] = new JHashMap((sent + (s"set:hiveconf:${Accounts.Mark}" -> account)).asJava)
         request.setConfiguration(marked)
+        Warehouse.know(session) // else a JDBC client, which asks Spark's own list, is not shown tables made since
         super.OpenSession(request)
     }
   }

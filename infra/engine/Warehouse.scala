@@ -2,6 +2,8 @@ package kho
 
 import java.net.URI
 import java.nio.file.{Files, Path, Paths}
+import java.time.Instant
+import java.util.Locale.ROOT
 
 import scala.jdk.CollectionConverters._
 import scala.util.Using
@@ -16,8 +18,8 @@ import org.apache.spark.sql.types.StructType
 import org.slf4j.LoggerFactory
 
 /**
- * What an engine that starts knows of tables: that they lie in the warehouse, `<schema>.db/<table>`. All else their
- * Delta logs say, so its catalogue needs no memory beyond its own. A view is dbt's, which makes it anew.
+ * What an engine knows of tables: that they lie in the warehouse, `<schema>.db/<table>`. All else their Delta logs say,
+ * so its catalogue needs no memory beyond its own. A view is dbt's, which makes it anew.
  */
 object Warehouse {
   private val logger = LoggerFactory.getLogger("kho.Warehouse")
@@ -25,15 +27,43 @@ object Warehouse {
   private val table = "[a-z0-9_]+".r // what somebody put aside under another name is none
   private val commit = raw"\d{20}\.(json|checkpoint.*)".r
 
-  def know(session: SparkSession): Unit = {
-    val catalog = session.sessionState.catalog
-    val warehouse = Paths.get(new HadoopPath(session.conf.get("spark.sql.warehouse.dir")).toUri.getPath)
-    for (folder @ schema(name) <- names(warehouse)) {
-      catalog.createDatabase(CatalogDatabase(name, "", catalog.getDefaultDBPath(name), Map.empty), ignoreIfExists = true)
-      for (known <- names(warehouse.resolve(folder)) if isTable(warehouse.resolve(folder).resolve(known)))
-        adopt(session, TableIdentifier(known, Some(name)))
+  /** When an engine starts: all tables there are, and the schemas that analysts read, in which they may begin. */
+  def begin(session: SparkSession): Unit = {
+    Readable.Schemas.foreach(create(session, _))
+    know(session, _ => true)
+  }
+
+  /** All tables that came since. */
+  def know(session: SparkSession): Unit = know(session, isNotOurs)
+
+  /** All tables of a schema that came since. */
+  def know(session: SparkSession, name: String): Unit = know(session, name, isNotOurs)
+
+  /** A table that came since. */
+  def find(session: SparkSession, schema: String, name: String): Unit = find(session, schema, name, isNotOurs)
+
+  private def know(session: SparkSession, isWanted: Path => Boolean): Unit =
+    for (schema(name) <- names(warehouse(session))) know(session, name, isWanted)
+
+  private def know(session: SparkSession, name: String, isWanted: Path => Boolean): Unit =
+    for (table <- names(warehouse(session).resolve(s"$name.db"))) find(session, name, table, isWanted)
+
+  private def find(session: SparkSession, schema: String, name: String, isWanted: Path => Boolean): Unit = {
+    val wanted = TableIdentifier(name.toLowerCase(ROOT), Some(schema.toLowerCase(ROOT)))
+    lazy val folder = warehouse(session).resolve(s"${wanted.database.get}.db").resolve(wanted.table)
+    if (!session.sessionState.catalog.tableExists(wanted) && isTable(folder) && isWanted(folder)) {
+      create(session, wanted.database.get)
+      adopt(session, wanted)
     }
   }
+
+  private def create(session: SparkSession, schema: String): Unit = {
+    val catalog = session.sessionState.catalog
+    catalog.createDatabase(CatalogDatabase(schema, "", catalog.getDefaultDBPath(schema), Map.empty), ignoreIfExists = true)
+  }
+
+  private def warehouse(session: SparkSession): Path =
+    Paths.get(new HadoopPath(session.conf.get("spark.sql.warehouse.dir")).toUri.getPath)
 
   private def adopt(session: SparkSession, name: TableIdentifier): Unit = {
     val location = session.sessionState.catalog.defaultTablePath(name)
@@ -54,6 +84,16 @@ object Warehouse {
         logger.warn(s"${name.unquotedString} is there, but its log cannot be read: ${error.getMessage}")
         new StructType
     }
+
+  /**
+   * Whether this engine is not just making it: it writes a table's first commit, and then tells the catalogue, which
+   * refuses what it knows already.
+   */
+  private val isNotOurs: Path => Boolean = folder => {
+    val first = folder.resolve("_delta_log").resolve("0" * 20 + ".json")
+    !Files.exists(first) || !Files.readString(first).contains("\"engineInfo\":\"Apache-Spark") ||
+      Files.getLastModifiedTime(first).toInstant.isBefore(Instant.now.minusSeconds(60))
+  }
 
   /** A table whose creation was killed before its first commit is none. */
   private def isTable(folder: Path): Boolean =

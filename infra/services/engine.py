@@ -32,7 +32,7 @@ def _configuration(settings: Settings) -> dict[str, object]:
     home = _folder(settings)
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,kho.Guard",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.catalog.spark_catalog": "kho.Catalog",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": settings.ports["connect"],

@@ -17,7 +17,7 @@ from spark_jobs import raw
 from spark_jobs.asking import ask, quoted
 from spark_jobs.environment import Environment
 from spark_jobs.extracts import Extract, extracts_of, refuse_unknown_period
-from spark_jobs.judging import REASON, Reason, reason_of
+from spark_jobs.judging import REASON_COLUMNS, Judge, Reason, reason_of
 from spark_jobs.layouts import Tally, delivery_of, layout_named
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
@@ -138,7 +138,7 @@ def _rows(
             select unnest(_broken) as _reason {here}
         ),
         reasons as (
-            select {REASON} from broken
+            select {REASON_COLUMNS} from broken
         )
         select `column`, rule, min(expected) as expected, count(*) as _rows from reasons
         group by `column`, rule order by _rows desc, `column`, rule
@@ -164,7 +164,7 @@ def _reasons(rejected: DeltaTable, here: str, files: Collection[str]) -> list[Re
             {here} and _file in ({", ".join(map(quoted, files))})
         ),
         cells as (
-            select distinct _file, _sheet, _line, {REASON} from broken
+            select distinct _file, _sheet, _line, {REASON_COLUMNS} from broken
         ),
         ranked as (
             select
@@ -212,8 +212,8 @@ def _refusal(contract: Contract, environment: Environment, extract: Extract, acc
 
 def _read(contract: Contract, environment: Environment, extract: Extract, folder: Path) -> Reading:
     tasks = [
-        Task(file.name, extract.path(environment.lake, file), folder / f"{number:06d}.parquet")
+        Task(file.name, extract.path(environment.lake, file), folder / f"{number:06d}")
         for number, file in enumerate(extract.files)
     ]
     with Readers() as readers:
-        return readers.read(contract, extract.period, tasks)
+        return readers.read(Judge(contract, extract.period, extract.sha256), tasks)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.stack import Stack
 
 Figures = list[object]
-KEPT = "tblproperties ('delta.enableDeletionVectors' = 'true')"  # as all tables of the lake have it
+KEPT = "tblproperties ('delta.enableDeletionVectors' = 'true')"  # as tables have it that an older version made
 CHANGE = (
     "on t.id = s.id when matched then update set name = 'đổi' "
     "when not matched then insert (id, name) values (s.id, 'mới')"

@@ -6,7 +6,7 @@ On installations of its own below FOLDER, one for each size, with all four simul
    that of the engine's JVM stands apart. Growth from the smallest size to the largest, of tables that grow at least
    twentyfold: exponent = log(seconds / seconds) / log(rows / rows), as measured and with the fixed start-up deducted
    from both. Start-up of a fetch: that of the same table with nothing new, at the smallest size. Start-up of an ingest:
-   the shortest first ingest of any table at the smallest size, for it, unlike one with nothing new, opens a session
+   the shortest first ingest of any table at the smallest size, for it, unlike one with nothing new, starts readers
    and makes tables. The limit is for the one with start-up deducted, which is never the smaller one.
 2. A CSV file of a million rows into Delta (`csv_to_delta.py`) against Spark's CSV into Parquet, by turns.
 3. From one month to the next, where 1 % of the rows change: fetch and ingest of that against the whole, which is the

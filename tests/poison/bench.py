@@ -11,11 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from quality.contract import Contract
 from quality.refusal import Refusal
+from quality.rules import row_rules
+from spark_jobs.arrow_types import TEXTS, arrow_type
+from spark_jobs.judging import Judge, unexpected_of
+from spark_jobs.layouts import Batch
 from spark_jobs.reading import Readers, Reading, Task
 
 GIB = 1 << 30
@@ -71,6 +76,22 @@ def _most(pid: int) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:")), 0)
 
 
+class AsFound(Judge):
+    """Judges as every judge, and gives back what it judged: columns as text, with what was expected of misfits."""
+
+    def judge(self, batch: Batch, file: str) -> tuple[pa.Table, pa.Table | None]:
+        """All rows."""
+        super().judge(batch, file)
+        found = {column.name: self.found(batch, column) for column in self.contract.columns.values()}
+        faults: list[list[tuple[str, str]]] = [[] for _ in batch.lines]
+        for name, (_, misfits) in found.items():
+            for row, expected in misfits.items():
+                faults[row].append((name, expected))
+        ours = {"_line": pa.array(batch.lines), "_faults": pa.array(faults, arrow_type(TEXTS))}
+        unexpected = {"_unexpected": unexpected_of(batch)}
+        return pa.table({**{name: text for name, (text, _) in found.items()}, **ours, **unexpected}), None
+
+
 @dataclass(frozen=True)
 class Rows:
     """What a file gave: columns as text, and by line what was expected of values that do not fit."""
@@ -99,14 +120,14 @@ class Bench:
 
     def read(self, contract: Contract, path: Path, period: str = "all") -> Rows:
         """The rows that would be judged. Raises what speaks against the file; notes either."""
-        target = self.folder / "000000.parquet"
+        task = Task(path.name, path, self.folder / "000000")
         try:
             with self.measured(_readers) as meter:
-                found = self.readers.read(contract, period, [Task(path.name, path, target)])
+                found = self.readers.read(AsFound(contract, period, "", row_rules(contract)), [task])
         except Refusal as refusal:
             self.note("refused", refusal.what, meter.peak)
             raise
-        columns = pq.read_table(target).to_pydict() if found.rows else {}
+        columns = pq.read_table(task.accepted).to_pydict() if found.rows else {}
         told = zip(columns.get("_line", []), columns.get("_faults", []), strict=True)
         faults = {line: dict(expected) for line, expected in told if expected}
         first = [

@@ -65,20 +65,14 @@ def corner(engine: Stack, tmp_path_factory: pytest.TempPathFactory) -> Environme
     return dataclasses.replace(engine.environment, lake=tmp_path_factory.mktemp("hồ dữ liệu"))
 
 
-@pytest.fixture(params=["few rows", "many rows"])
-def few_rows_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same few rows, once worked on as such, once as if they were many."""
-    if request.param == "many rows":
-        monkeypatch.setattr(session, "FEW_ROWS", 0)
-
-
 @pytest.fixture(params=["merged here", "merged by the engine"])
 def by_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Who writes what changed; the engine as of many rows, of which it marks the old ones as deleted."""
+    """Who writes what changed; the engine as of many rows, of tables as they were before: old rows are only marked."""
     is_engine = bool(request.param == "merged by the engine")
     if is_engine:
         monkeypatch.setattr(session, "FEW_ROWS", 0)
         monkeypatch.setattr(merge, "HELD_AT_MOST", 0)
+        monkeypatch.setattr(merge, "PROPERTIES", {**merge.PROPERTIES, "delta.enableDeletionVectors": "true"})
     return is_engine
 
 

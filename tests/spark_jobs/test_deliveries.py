@@ -19,7 +19,7 @@ from spark_jobs.fetch import fetch
 from spark_jobs.ingest import Options, ingest
 from spark_jobs.intake import intake_of
 from spark_jobs.layouts import ExtractMismatch
-from spark_jobs.session import version
+from spark_jobs.session import connect, folder_of, version
 
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -63,7 +63,6 @@ def bring(contract: Contract, corner: Environment, *, allow_loss: bool = False) 
     ingest(contract, corner, Options(allow_loss=allow_loss))
 
 
-@pytest.mark.usefixtures("few_rows_or_many")
 def test_only_changed_files_are_fetched_read_and_replaced(
     lay: Callable[..., None], parcels: Contract, corner: Environment, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +99,42 @@ def test_a_key_that_stays_in_another_file_is_not_taken_twice(
     assert ask(f"select _file, _line, _broken[0].rule, _broken[0].cell from {raw.rejected_of(parcels)}") == [
         ("sheets/b.csv", 3, "key", "id")
     ]
+
+
+def test_of_rows_with_one_key_in_several_files_none_gets_in_and_all_are_kept_with_all_they_break(
+    lay: Callable[..., None], parcels: Contract, corner: Environment, ask: Ask
+) -> None:
+    lay(a="1;1;\n2;2;\n;3;", b="2;-2;\n;4;\n5;5;", c="6;6;\n7;7;\n8;8;\n9;9;")
+    bring(parcels, corner)
+    assert ask(f"select id from {raw.table_of(parcels)} order by id") == [(1,), (5,), (6,), (7,), (8,), (9,)]
+    kept = f"select _file, _line, _values['id'], array_sort(_broken.rule) from {raw.rejected_of(parcels)} order by 1, 2"
+    assert ask(kept) == [
+        ("sheets/a.csv", 3, "2", ["key"]),
+        ("sheets/a.csv", 4, None, ["required"]),  # blank keys are alike to none
+        ("sheets/b.csv", 2, "2", ["between", "key"]),
+        ("sheets/b.csv", 3, None, ["required"]),
+    ]
+
+
+def test_tables_that_an_older_version_had_the_engine_make_take_deliveries_too(
+    lay: Callable[..., None], parcels: Contract, corner: Environment, ask: Ask
+) -> None:
+    types = {name: column.type for name, column in parcels.columns.items()} | raw.OURS
+    with connect(corner.engine) as spark:
+        spark.sql(f"create schema raw_{parcels.schema}")
+        for table, columns in ((raw.table_of(parcels), types), (raw.rejected_of(parcels), raw.REJECTED)):
+            listed = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+            marks = "tblproperties ('delta.enableDeletionVectors' = 'true')"
+            spark.sql(f"create table {table} ({listed}) using delta {marks}")
+    lay(a="1;1;\n2;-2;\n3;3;", b="4;4;\n5;-5;")
+    bring(parcels, corner)
+    ask(f"delete from {raw.table_of(parcels)} where id = 3")
+    assert list(folder_of(corner.warehouse, raw.table_of(parcels)).glob("deletion_vector*"))
+    lay(b="6;6;\n7;-7;")
+    bring(parcels, corner)
+    assert ask(f"select id, area from {raw.table_of(parcels)} order by id") == [(1, 1.0), (6, 6.0)]
+    rejected = f"select _values['id'], _broken[0].rule from {raw.rejected_of(parcels)} order by 1"
+    assert ask(rejected) == [("2", "between"), ("7", "between")]
 
 
 def test_a_file_that_is_gone_refuses_the_delivery_until_a_person_says_so(

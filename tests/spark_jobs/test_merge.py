@@ -12,7 +12,6 @@ from deltalake import write_deltalake
 
 from quality.contract import TYPES
 from spark_jobs import merge as merging
-from spark_jobs import session
 from spark_jobs.environment import Environment
 from spark_jobs.merge import Merge, made_from, merge
 from spark_jobs.raw import SPARK_NAMES
@@ -68,7 +67,12 @@ def test_merged_by_turns_here_and_by_the_engine_a_table_keeps_its_rows_and_its_f
     name = f"test_{uuid4().hex[:8]}"
     source, target = f"draft.{name}", f"city.{name}"
     columns = {"id": "int", "said": "string"}
-    monkeypatch.setattr(session, "FEW_ROWS", 0)  # of few rows, the engine would mark none as deleted
+    with connect(corner.engine) as spark:  # as tables were that the engine made: what is deleted is marked as such
+        spark.sql("create schema if not exists city")
+        spark.sql(
+            f"create table {target} (id int, said string) using delta "
+            "tblproperties ('delta.enableDeletionVectors' = 'true', 'delta.enableChangeDataFeed' = 'true')"
+        )
     for number in range(13):  # with the tenth version, the log is put together
         monkeypatch.setattr(merging, "HELD_AT_MOST", 0 if number % 2 else 1 << 20)
         with connect(corner.engine) as spark:
@@ -81,31 +85,32 @@ def test_merged_by_turns_here_and_by_the_engine_a_table_keeps_its_rows_and_its_f
             )
         at = version(corner.warehouse, source) or 0
         told = merge(corner, Merge(source, at, target, columns, ("id",), {"nth": number}))
-        assert told == ("inserted 1, updated 1, deleted 1" if number else "first version")
-        assert made_from(corner.warehouse, target, number) == {"nth": number}
+        assert told == f"inserted {1 if number else 10}, updated {min(number, 1)}, deleted {min(number, 1)}"
+        assert made_from(corner.warehouse, target, number + 1) == {"nth": number}
+    assert list(folder_of(corner.warehouse, target).glob("deletion_vector*"))
     assert ask(f"select min(id), max(id), count(*), count_if(said = 'now') from {target}") == [(12, 21, 10, 1)]
-    assert ask(f"select min(id), max(id) from {target} version as of 7") == [(7, 16)]
-    feed = f"select _commit_version - id, _change_type, said, count(*) from table_changes('{target}', 1) group by all"
+    assert ask(f"select min(id), max(id) from {target} version as of 8") == [(7, 16)]
+    feed = f"select _commit_version - id, _change_type, said, count(*) from table_changes('{target}', 2) group by all"
     assert sorted(ask(feed), key=str) == [
-        (-8, "update_postimage", "then", 12),
-        (-8, "update_preimage", "now", 12),
-        (-9, "insert", "now", 12),
-        (1, "delete", "then", 12),
+        (-7, "update_postimage", "then", 12),
+        (-7, "update_preimage", "now", 12),
+        (-8, "insert", "now", 12),
+        (2, "delete", "then", 12),
     ]
 
 
-def test_a_table_that_a_killed_run_left_without_telling_the_engine_becomes_known_to_it(
+def test_a_table_that_is_made_without_the_engine_is_known_to_it(
     corner: Environment, ask: Callable[[str], list[tuple[object, ...]]]
 ) -> None:
     name = f"test_{uuid4().hex[:8]}"
     source, target = f"draft.{name}", f"city.{name}"
-    with connect(corner.engine) as spark:
-        for schema in ("draft", "city"):
-            spark.sql(f"create schema if not exists {schema}")
-        spark.sql(f"create table {source} using delta as select 1 as id")
-    rows = pa.table({"id": pa.array([1, 2], pa.int32())})
-    write_deltalake(str(folder_of(corner.warehouse, target)), rows)
-    assert merge(corner, Merge(source, 0, target, {"id": "int"}, ("id",), {})) == "inserted 0, updated 0, deleted 1"
-    assert ask(f"select * from {target}") == [(1,)]
+    write_deltalake(str(folder_of(corner.warehouse, source)), pa.table({"id": pa.array([1], pa.int32())}))
     without_engine = dataclasses.replace(corner, engine="sc://127.0.0.1:1")
+    assert merge(without_engine, Merge(source, 0, target, {"id": "int"}, ("id",), {})) == "first version"
+    assert ask(f"show tables in city like '{name}'") == [("city", name, False)]
+    assert ask(f"select * from {target}") == [(1,)]
     assert merge(without_engine, Merge(source, 0, target, {"id": "int"}, ("id",), {})) == ""
+    for table in (source, target):
+        ask(f"drop table {table}")
+        assert not folder_of(corner.warehouse, table).exists()
+    assert ask(f"show tables in city like '{name}'") == []
