@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from quality.contract import Contract, load_all
 from quality.refusal import Refusal, run
@@ -28,9 +27,7 @@ from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
 from spark_jobs.session import rows_at, table_at, version
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from spark_jobs.twins import set_apart
 
 
 @dataclass(frozen=True)
@@ -113,12 +110,13 @@ class _Job:
         with self._rows() as folder:
             tasks = self._tasks(extract, scope, folder)
             found = self.readers.read(self._judge(extract), tasks)
-            staying = self._staying(scope)
-            refuse_too_few(self.contract, found.rows + staying, self._where(extract))
+            others = self._staying(scope)
+            refuse_too_few(self.contract, found.rows + others, self._where(extract))
             if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
                 before = self.readers.read(self._judge(base), self._tasks(base, scope, folder / "before"))
                 refuse_lost_units(found.units, before.units, self._where(extract))
-            self._judge_twins(extract, scope, tasks)
+            staying = raw.keys(self.environment.warehouse, self.contract, scope) if scope.files is not None else None
+            set_apart(self.contract, tasks, staying)
             files = [task.rejected for task in tasks if task.rejected.exists()]
             commit = raw.Commit(extract.period, extract.sha256, self.reading, found.rows, _rows_in(files))
             raw.keep_rejected(self.environment.warehouse, self.contract, commit, scope, files)
@@ -126,7 +124,7 @@ class _Job:
             self._tell(found, commit, broken)
             refuse_too_many(self.contract, commit, broken, self._where(extract))
             files = [task.accepted for task in tasks if task.accepted.exists()]
-            accepted = self._put(commit, scope, files, is_first=contained is None and not staying)
+            accepted = self._put(commit, scope, files, is_first=contained is None and not others)
         if accepted + commit.rejected != commit.read:
             raise RowsLost(
                 f"rows of {self.contract.table} {extract.period} were lost or doubled",
@@ -161,8 +159,8 @@ class _Job:
         finally:
             remove_folder(folder)
 
-    def _judge(self, extract: Extract, twins: pa.Table | None = None) -> judging.Judge:
-        return judging.Judge(self.contract, extract.period, extract.sha256, self.rules, twins)
+    def _judge(self, extract: Extract) -> judging.Judge:
+        return judging.Judge(self.contract, extract.period, extract.sha256, self.rules)
 
     def _tasks(self, extract: Extract, scope: raw.Scope, folder: Path) -> list[Task]:
         """A file each to read."""
@@ -179,17 +177,6 @@ class _Job:
         if delivery_of(self.contract).mode == "changes":
             return rows_at(warehouse, table, version(warehouse, table) or 0)
         return raw.count(warehouse, table, scope.others) if scope.files is not None else 0
-
-    def _judge_twins(self, extract: Extract, scope: raw.Scope, tasks: Sequence[Task]) -> None:
-        """Set apart what stands in several rows of one key, too: files that have such are read again.
-
-        Rows that share a key among themselves are all broken; of those that share one with rows that stay in raw (other
-        files of the same period), the new ones are.
-        """
-        staying = raw.keys(self.environment.warehouse, self.contract, scope) if scope.files is not None else None
-        twins, having = judging.twins_of(self.contract, tasks, staying)
-        if having:
-            self.readers.read(self._judge(extract, twins), having)
 
     def _put(self, commit: raw.Commit, scope: raw.Scope, files: Sequence[Path], *, is_first: bool) -> int:
         if delivery_of(self.contract).mode == "changes" and not is_first:

@@ -1,34 +1,31 @@
 """Which rows of a delivery break a rule: batches of a layout → rows typed as the contract says, and those set apart.
 
 A row that is set apart carries in `_broken` every rule it breaks, at most one of form or type a column. Rules of level
-`warning` are none of its business: gates report those. Readers judge what they read, each file for itself; whether a
-key stands in several rows shows only when all are read (`twins_of`), and then the files that have such are read again.
+`warning` are none of its business: gates report those. Readers judge what they read, each file for itself; which keys
+stand in several rows shows only when all are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Column, Contract
-from quality.refusal import Refusal
 from quality.rules import CRITICAL, Rule
 from spark_jobs.arrow_types import REASON, REASONS, TEXTS, arrow_type
 from spark_jobs.asking import ask, quoted
 from spark_jobs.forms import as_text, as_type
-from spark_jobs.layouts import AGAIN, Batch, delivery_of
+from spark_jobs.layouts import Batch, delivery_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from deltalake import DeltaTable
 
-    from spark_jobs.reading import Task
-
 MASK = "***"
 KEY = "_key_"  # before the names of the key's columns, typed, beside a row that is set apart
-TWINS_AT_MOST = 100_000
+OVER = "_over"  # beside every row: what stands over the first column of its key
 SHOWN = 5
 BOOKS = ("workbook", "yearbook")  # layouts whose columns are the letters of Excel
 # As people read: column Z stands before AA.
@@ -61,16 +58,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Judge:
-    """What is asked of the rows of an extract. `twins`: keys that stand in several rows, by the key's columns."""
+    """What is asked of the rows of an extract."""
 
     contract: Contract
     period: str
     extract: str
     rules: tuple[Rule, ...] = ()
-    twins: pa.Table | None = None
 
     def judge(self, batch: Batch, file: str) -> tuple[pa.Table, pa.Table | None]:
-        """Rows as raw has them; and, if there are any, those set apart, as the table of these has them."""
+        """Rows as raw has them; and, if there are any, those set apart, as the table of these has them. OVER beside."""
         import numpy as np  # noqa: PLC0415
         import pyarrow as pa  # noqa: PLC0415
 
@@ -78,19 +74,20 @@ class Judge:
         found = {column.name: self.found(batch, column) for column in columns}
         typed = {column.name: self._typed(column, *found[column.name]) for column in columns}
         texts = {name: text for name, (text, _) in found.items()}
-        breaks = [*self._key(typed), *(one for column in columns for one in self._breaks(column, found, typed))]
+        breaks = [one for column in columns for one in self._breaks(column, found, typed)]
         rows = {"_period": self.period, "_extract": self.extract, "_file": file, "_sheet": batch.sheet}
         size = len(batch.lines)
         ours = {name: _same(text, size) for name, text in rows.items()} | {"_line": pa.array(batch.lines, pa.int32())}
+        ours[OVER] = _same(batch.cells.get(self.contract.key[0]), size)
         accepted = pa.table({**typed, **ours, "_unexpected": unexpected_of(batch)})
         if not breaks:
             return accepted, None
         unsound = np.unique(np.concatenate([one.rows for one in breaks]))
-        shown = {name: _masked(text, self.contract.columns[name]) for name, text in texts.items()}
+        shown = {name: masked(text, self.contract.columns[name]) for name, text in texts.items()}
         rejected = pa.table(
             {
                 **{name: values.take(unsound) for name, values in ours.items()},
-                "_values": _by_name({name: values.take(unsound) for name, values in shown.items()}),
+                "_values": by_name({name: values.take(unsound) for name, values in shown.items()}),
                 "_broken": self._reasons(batch, breaks, shown, unsound),
                 **{f"{KEY}{name}": typed[name].take(unsound) for name in self.contract.key},
             }
@@ -120,20 +117,6 @@ class Judge:
             fits[list(faults)] = False
             text = pc.if_else(pa.array(fits), text, pa.scalar(None, text.type))
         return as_type(text, column.type)
-
-    def _key(self, typed: Mapping[str, pa.Array[Any]]) -> Iterable[_Break]:
-        """Rows whose key stands in others too."""
-        import numpy as np  # noqa: PLC0415
-        import pyarrow as pa  # noqa: PLC0415
-
-        if self.twins is None:
-            return
-        key = list(self.contract.key)
-        keys = pa.table({name: typed[name] for name in key})
-        keys = keys.append_column("_row", pa.array(np.arange(len(keys))))
-        rows = keys.join(self.twins, key, join_type="left semi")["_row"].to_numpy()
-        if len(rows):
-            yield _Break(Rule(key[0], "key", CRITICAL, f"one row per {', '.join(key)}"), np.sort(rows))
 
     def _breaks(
         self,
@@ -171,17 +154,14 @@ class Judge:
         """Of every row that is set apart, what it breaks."""
         import pyarrow as pa  # noqa: PLC0415
 
-        is_book = delivery_of(self.contract).layout in BOOKS
         reasons: dict[int, list[dict[str, str | None]]] = {row: [] for row in unsound.tolist()}
         for one in breaks:
             over = batch.cells.get(one.rule.column)
             rows = one.rows.tolist()
             for row, value in zip(rows, shown[one.rule.column].take(one.rows).to_pylist(), strict=True):
-                cell = f"{over}{batch.lines[row]}" if over is not None and is_book else over
+                cell = cell_of(self.contract, over, batch.lines[row])
                 expected = one.expected.get(row, one.rule.expected)
-                reasons[row].append(
-                    dict(zip(REASON, (one.rule.column, cell, value, one.rule.name, expected), strict=True))
-                )
+                reasons[row].append(reason(one.rule, cell, value, expected))
         return pa.array(list(reasons.values()), arrow_type(REASONS))
 
 
@@ -192,51 +172,6 @@ class _Break:
     rule: Rule
     rows: np.ndarray[Any, Any]
     expected: Mapping[int, str] = field(default_factory=dict)
-
-
-def twins_of(contract: Contract, tasks: Sequence[Task], staying: pa.Table | None) -> tuple[pa.Table | None, list[Task]]:
-    """Keys that stand in several rows of what was read, or in one of these and in what stays; and the files with such.
-
-    Blank keys are alike to none.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    key = list(contract.key)
-    given = [keys for number, task in enumerate(tasks) for keys in _keys(task, number, key)]
-    if not given:
-        return None, []
-    rows = pa.concat_tables(given)
-    seen = rows.group_by(key).aggregate([([], "count_all")])
-    several = seen.filter(pc.field("count_all") > 1).select(key)
-    if staying is not None:
-        met = seen.select(key).join(staying, key, join_type="left semi")
-        several = pa.concat_tables([several, met]).group_by(key).aggregate([])
-    if several.num_rows > TWINS_AT_MOST:
-        raise Refusal(
-            f"{', '.join(key)} is no key of this delivery",
-            where=contract.table,
-            expected=f"one row per {', '.join(key)}",
-            found=f"more than {TWINS_AT_MOST:,} of them stand in several rows",
-            remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
-        )
-    if not several.num_rows:
-        return None, []
-    having = rows.join(several, key, join_type="left semi")["_task"].unique().to_numpy()
-    return several, [tasks[number] for number in sorted(having)]
-
-
-def _keys(task: Task, number: int, key: Sequence[str]) -> Iterator[pa.Table]:
-    """Of every row that was read of a file the key, typed, unless a part of it is blank."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    for path, prefix in ((task.accepted, ""), (task.rejected, KEY)):
-        if path.exists():
-            keys = (
-                pq.read_table(path, columns=[f"{prefix}{name}" for name in key]).rename_columns(list(key)).drop_null()
-            )
-            yield keys.append_column("_task", pa.array([number] * len(keys), pa.int32()))
 
 
 def broken_in(rejected: DeltaTable, extract: str) -> Broken:
@@ -269,7 +204,13 @@ def reason_of(row: Mapping[str, Any]) -> Reason:
     return Reason(row["_file"], row["_sheet"], row["_line"], *(row[name] for name in REASON))
 
 
-def _masked(text: pa.Array[Any], column: Column) -> pa.Array[Any]:
+def cell_of(contract: Contract, over: str | None, line: int) -> str | None:
+    """Where a value stands, of whose column it is known what stands over it."""
+    return f"{over}{line}" if over is not None and delivery_of(contract).layout in BOOKS else over
+
+
+def masked(text: pa.Array[Any], column: Column) -> pa.Array[Any]:
+    """Text as it may be kept beside a reason."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -278,7 +219,7 @@ def _masked(text: pa.Array[Any], column: Column) -> pa.Array[Any]:
     return text if column.pii == "none" else pc.if_else(pc.is_valid(text), MASK, text)
 
 
-def _by_name(columns: Mapping[str, pa.Array[Any]]) -> pa.Array[Any]:
+def by_name(columns: Mapping[str, pa.Array[Any]]) -> pa.Array[Any]:
     """Of every row a map of all its values."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
@@ -305,11 +246,17 @@ def unexpected_of(batch: Batch) -> pa.Array[Any]:
     return pa.array(held or [None] * len(batch.lines), arrow_type(TEXTS))
 
 
-def _same(text: str, size: int) -> pa.Array[Any]:
+def reason(rule: Rule, cell: str | None, value: str | None, expected: str) -> dict[str, str | None]:
+    """One that stands in `_broken`."""
+    return dict(zip(REASON, (rule.column, cell, value, rule.name, expected), strict=True))
+
+
+def _same(text: str | None, size: int) -> pa.Array[Any]:
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
-    return pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array([text], pa.string()))
+    of_none = np.full(size, text is None)
+    return pa.DictionaryArray.from_arrays(np.zeros(size, np.int32), pa.array([text or ""], pa.string()), mask=of_none)
 
 
 def _where(holds: pa.Array[Any]) -> np.ndarray[Any, Any]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 READERS = 2
 MEMORY_BYTES = 800 << 20  # of its own; with the libraries it shares a reader then stays below 1 GiB
 FILE_SECONDS = 900  # the largest of a city's files takes half a minute
-_SAME: Any = ["_period", "_extract", "_file", "_sheet"]  # columns in which a batch has one text for all its rows
+_SAME: Any = ["_period", "_extract", "_file", "_sheet", "_over"]  # in which a batch has one text for all its rows
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -144,7 +144,7 @@ def write_rows(batches: Iterator[Batch], judge: Judge, task: Task) -> int:
     rows = 0
     for left in (task.accepted, task.rejected):
         left.unlink(missing_ok=True)
-    with _Writer(task.accepted) as accepted, _Writer(task.rejected) as rejected, ThreadPoolExecutor(1) as beside:
+    with Writer(task.accepted) as accepted, Writer(task.rejected) as rejected, ThreadPoolExecutor(1) as beside:
 
         def write(batch: Batch) -> None:
             sound, unsound = judge.judge(batch, task.name)
@@ -163,23 +163,27 @@ def write_rows(batches: Iterator[Batch], judge: Judge, task: Task) -> int:
     return rows
 
 
-class _Writer:
+class Writer:
     """Rows → one Parquet file. It is read once and removed: nothing is done to make it small or quick to search."""
 
     def __init__(self, path: Path) -> None:
+        """There is no file before a row comes."""
         self._path = path
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
+        """Ready."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Finish the file."""
         if self._writer:
             self._writer.close()
 
     def write(self, rows: pa.Table) -> None:
+        """Some more, if there are any."""
         import pyarrow.parquet as pq  # noqa: PLC0415  only readers pay for the import
 
         if rows.num_rows:
