@@ -1,4 +1,4 @@
-"""What text means: numbers and dates as departments write them → plain text, and that → values, once for all layouts.
+"""What text means: numbers and dates as departments write them → plain text, once for all layouts.
 
 The grammars are strict, and the contract says which one holds. "687.200" is 687200 where numbers are Vietnamese and
 687.2 where they are not: what fits the other grammar only is a fault, never a guess.
@@ -12,7 +12,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import Column
-from spark_jobs.arrow_types import arrow_type
 from spark_jobs.natives import text_of, text_of_all
 
 if TYPE_CHECKING:
@@ -49,8 +48,6 @@ _UNPRINTABLE = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-
 _SUSPECT = bytes(range(0x20)) + b"\x7f\xc2\xe2"  # with which their UTF-8 begins
 _MOST = 32_767  # characters: a cell of Excel holds no more, and in such cells bad rows are given back
 
-_HERE = "+07:00"
-
 _TRUE, _FALSE = ("true", "có", "đúng", "x", "1"), ("false", "không", "sai", "0")
 
 
@@ -79,22 +76,6 @@ def as_text(
     if written is None:
         return _one_by_one(_listed(array), column, numbers, dates)
     return _told(array.cast(pa.string()), *written, expected_of(column, numbers, dates))
-
-
-def as_type(text: pa.Array[Any], kind: str) -> pa.Array[Any]:
-    """Plain text → values of a contract's type; null where it has none, as an int for what needs more than 32 bits."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    wanted: Any = arrow_type(kind)
-    plain = _zoned(text) if kind == "timestamp" else text
-    values: pa.Array[Any]
-    try:
-        values = plain.cast(wanted)
-    except pa.ArrowInvalid:
-        half = len(text) // 2
-        parts = [as_type(text[:half], kind), as_type(text[half:], kind)] if half else [pa.nulls(1, wanted)]
-        values = pa.concat_arrays(parts)
-    return values
 
 
 def expected_of(column: Column, numbers: str, dates: str) -> str:
@@ -333,15 +314,6 @@ def _is_day(year: np.ndarray[Any, Any], month: np.ndarray[Any, Any], day: np.nda
     last = np.array(_DAYS)[np.clip(month, 0, 12)] + (leap & (month == 2))  # noqa: PLR2004  February
     fits: np.ndarray[Any, Any] = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last)  # noqa: PLR2004
     return fits
-
-
-def _zoned(text: pa.Array[Any]) -> pa.Array[Any]:
-    """Moments of which Arrow knows the zone, to the microsecond. Without one they are the city's, and so are days."""
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    exact = pc.replace_substring_regex(text, r"(\.[0-9]{6})[0-9]+", r"\1")
-    whole = pc.replace_substring_regex(exact, "^([^T ]+)$", r"\1T00:00")
-    return pc.replace_substring_regex(whole, "([T ][^Z+-]*)$", rf"\1{_HERE}")
 
 
 def _booleans(text: pa.Array[Any]) -> tuple[pa.Array[Any], pa.Array[Any]]:

@@ -109,11 +109,13 @@ class _Job:
         scope = self._scope(extract, partly)
         with self._rows() as folder:
             tasks = self._tasks(extract, scope, folder)
-            found = self.readers.read(self._judge(extract), tasks)
+            judge = judging.Judge(self.contract, extract.period, extract.sha256, self.rules)
+            found = self.readers.read(judge, tasks)
             others = self._staying(scope)
             refuse_too_few(self.contract, found.rows + others, self._where(extract))
             if base and base.sha256 != extract.sha256 and not self.options.allow_loss and found.units:
-                before = self.readers.read(self._judge(base), self._tasks(base, scope, folder / "before"))
+                no_judge = judging.Judge(self.contract, base.period, base.sha256)  # only what it reports on matters
+                before = self.readers.read(no_judge, self._tasks(base, scope, folder / "before"))
                 refuse_lost_units(found.units, before.units, self._where(extract))
             staying = raw.keys(self.environment.warehouse, self.contract, scope) if scope.files is not None else None
             set_apart(self.contract, tasks, staying)
@@ -158,9 +160,6 @@ class _Job:
             yield folder
         finally:
             remove_folder(folder)
-
-    def _judge(self, extract: Extract) -> judging.Judge:
-        return judging.Judge(self.contract, extract.period, extract.sha256, self.rules)
 
     def _tasks(self, extract: Extract, scope: raw.Scope, folder: Path) -> list[Task]:
         """A file each to read."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from quality.contract import Column, Contract
 from quality.rules import CRITICAL, Rule
-from spark_jobs.arrow_types import REASON, REASONS, TEXTS, arrow_type
+from spark_jobs.arrow_types import REASON, REASONS, TEXTS, arrow_type, as_type
 from spark_jobs.asking import ask, quoted
-from spark_jobs.forms import as_text, as_type
+from spark_jobs.forms import as_text
 from spark_jobs.layouts import Batch, delivery_of
 
 if TYPE_CHECKING:

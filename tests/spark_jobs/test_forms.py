@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from quality.contract import Column, Text
-from spark_jobs.forms import as_text, as_type, expected_of
+from spark_jobs.forms import as_text, expected_of
 
 WORDS = Text("chữ", "words")
 VI_NUMBER = "a number such as 1.234,56"
@@ -261,36 +261,3 @@ def test_dates_and_numbers_of_a_mixed_column_are_told_apart_by_what_they_are() -
     read, faults = as_text([45293, "31/02/2024", date(2024, 1, 2), 2024, None], column("date"), "vi", "dd/mm/yyyy")
     assert read.to_pylist() == ["2024-01-02", "31/02/2024", "2024-01-02", "2024", None]
     assert faults == {1: A_DAY, 3: A_DAY}
-
-
-@pytest.mark.parametrize(
-    ("kind", "texts", "values"),
-    [
-        ("int", ["007", "-0", "2147483647", "-2147483648"], [7, 0, 2**31 - 1, -(2**31)]),
-        ("bigint", ["9007199254740993", "-9223372036854775808"], [2**53 + 1, -(2**63)]),
-        ("double", ["0.1", "-3", "9" * 299], [0.1, -3.0, 1e299]),
-        ("boolean", ["true", "false"], [True, False]),
-        ("date", ["2024-02-29", "0001-01-01", "9999-12-31"], [date(2024, 2, 29), date.min, date.max]),
-        ("string", ["", "Đỗ"], ["", "Đỗ"]),
-    ],
-)
-def test_plain_text_becomes_values(kind: str, texts: list[str], values: list[object]) -> None:
-    assert as_type(pa.array([*texts, None]), kind).to_pylist() == [*values, None]
-
-
-def test_moments_without_a_zone_are_the_citys_and_all_are_kept_in_utc() -> None:
-    written = {
-        "2026-07-01": datetime(2026, 6, 30, 17, tzinfo=UTC),
-        "2026-07-01T07:30": datetime(2026, 7, 1, 0, 30, tzinfo=UTC),
-        "2026-07-01 07:30:59": datetime(2026, 7, 1, 0, 30, 59, tzinfo=UTC),
-        "2026-07-01T07:30:59.123456789": datetime(2026, 7, 1, 0, 30, 59, 123456, tzinfo=UTC),
-        "2026-07-01T07:30:59.5Z": datetime(2026, 7, 1, 7, 30, 59, 500000, tzinfo=UTC),
-        "2026-07-01T07:30:59.123456789+09:00": datetime(2026, 6, 30, 22, 30, 59, 123456, tzinfo=UTC),
-        "2026-07-01T07:30-03": datetime(2026, 7, 1, 10, 30, tzinfo=UTC),
-    }
-    assert as_type(pa.array(list(written)), "timestamp").to_pylist() == list(written.values())
-
-
-def test_what_no_value_of_a_type_can_be_is_null_and_the_others_stay() -> None:
-    texts = ["1", "2147483648", "3", "9" * 40, None, "-2147483649"]
-    assert as_type(pa.array(texts), "int").to_pylist() == [1, None, 3, None, None, None]
