@@ -25,7 +25,6 @@ from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
 from spark_jobs.reading import Readers, Reading, Task
-from spark_jobs.session import rows_at, table_at, version
 from spark_jobs.tolerance import refuse_lost_files, refuse_lost_units, refuse_too_few, refuse_too_many
 from spark_jobs.twins import set_apart
 
@@ -84,15 +83,16 @@ def ingest(contract: Contract, environment: Environment, options: Options) -> No
             print(f"ingest {contract.table}: nothing new in {len(wanted)} periods")
             return
         with Readers() as readers:
-            raw.make_tables(environment.warehouse, contract)
-            job = _Job(contract, environment, readers, rules, reading, options)
+            tables = raw.Tables.made(environment.warehouse, contract)
+            job = _Job(contract, environment.lake, tables, readers, rules, reading, options)
             for_each(due, lambda period: job.ingest(extracts[period], contained.get(period)))
 
 
 @dataclass(frozen=True)
 class _Job:
     contract: Contract
-    environment: Environment
+    lake: Path
+    tables: raw.Tables
     readers: Readers
     rules: tuple[Rule, ...]
     reading: str
@@ -117,11 +117,11 @@ class _Job:
                 no_judge = judging.Judge(self.contract, base.period, base.sha256)  # only what it reports on matters
                 before = self.readers.read(no_judge, self._tasks(base, scope, folder / "before"))
                 refuse_lost_units(found.units, before.units, self._where(extract))
-            staying = raw.keys(self.environment.warehouse, self.contract, scope) if scope.files is not None else None
+            staying = self.tables.keys(scope) if scope.files is not None else None
             set_apart(self.contract, tasks, staying)
             files = [task.rejected for task in tasks if task.rejected.exists()]
             commit = raw.Commit(extract.period, extract.sha256, self.reading, found.rows, _rows_in(files))
-            raw.keep_rejected(self.environment.warehouse, self.contract, commit, scope, files)
+            self.tables.keep_rejected(commit, scope, files)
             broken = self._broken(commit)
             self._tell(found, commit, broken)
             refuse_too_many(self.contract, commit, broken, self._where(extract))
@@ -153,7 +153,7 @@ class _Job:
     @contextmanager
     def _rows(self) -> Iterator[Path]:
         """The folder for the rows that readers write; we hold the table's lock, so what is in it is a dead run's."""
-        folder = self.environment.lake / "reading" / self.contract.table
+        folder = self.lake / "reading" / self.contract.table
         remove_folder(folder)
         folder.mkdir(parents=True)
         try:
@@ -166,27 +166,23 @@ class _Job:
         folder.mkdir(exist_ok=True)
         files = [file for file in extract.files if scope.files is None or file.name in scope.files]
         return [
-            Task(file.name, extract.path(self.environment.lake, file), folder / f"{number:06d}")
+            Task(file.name, extract.path(self.lake, file), folder / f"{number:06d}")
             for number, file in enumerate(files)
         ]
 
     def _staying(self, scope: raw.Scope) -> int:
         """How many rows of raw stay beside what a delivery brings."""
-        warehouse, table = self.environment.warehouse, raw.table_of(self.contract)
         if delivery_of(self.contract).mode == "changes":
-            return rows_at(warehouse, table, version(warehouse, table) or 0)
-        return raw.count(warehouse, table, scope.others) if scope.files is not None else 0
+            return self.tables.count()
+        return self.tables.count(scope.others) if scope.files is not None else 0
 
     def _put(self, commit: raw.Commit, scope: raw.Scope, files: Sequence[Path], *, is_first: bool) -> int:
         if delivery_of(self.contract).mode == "changes" and not is_first:
-            return raw.merge(self.environment.warehouse, self.contract, commit, files)
-        return raw.replace(self.environment.warehouse, self.contract, commit, scope, files, is_first=is_first)
+            return self.tables.merge(commit, files)
+        return self.tables.replace(commit, scope, files, is_first=is_first)
 
     def _broken(self, commit: raw.Commit) -> judging.Broken:
-        if not commit.rejected:
-            return judging.Broken()
-        rejected = table_at(self.environment.warehouse, raw.rejected_of(self.contract))
-        return judging.broken_in(rejected, commit.extract)
+        return judging.broken_in(self.tables.rejected, commit.extract) if commit.rejected else judging.Broken()
 
     def _tell(self, found: Reading, commit: raw.Commit, broken: judging.Broken) -> None:
         """One line of counts, and one for every warning."""
@@ -200,8 +196,8 @@ class _Job:
             print(f"ingest {self.contract.table}{period}: warning: {warning}", file=sys.stderr)
 
     def _where(self, extract: Extract) -> str:
-        lake = self.environment.lake
-        return str(extract.path(lake, extract.files[0]) if len(extract.files) == 1 else extract.folder(lake))
+        files = extract.files
+        return str(extract.path(self.lake, files[0]) if len(files) == 1 else extract.folder(self.lake))
 
 
 def _rows_in(files: Iterable[Path]) -> int:

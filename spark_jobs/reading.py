@@ -13,7 +13,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -75,10 +75,11 @@ class Readers:
     def __init__(self) -> None:
         """None runs yet."""
         self._pool: ProcessPoolExecutor | None = None
+        self._first: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """The first starts, which takes it half a second, beside whatever its parent has to do before it reads."""
-        self._started().submit(_get_ready)
+        self._first = self._started().submit(_get_ready)
         return self
 
     def __exit__(
@@ -116,6 +117,8 @@ class Readers:
     def _each(self, judge: Judge, tasks: Sequence[Task]) -> list[tuple[Task, Reading | BaseException]]:
         """One try for each file. A reader that ends takes the others with it: the next try has new ones."""
         pool = self._started()
+        if len(tasks) == 1 and self._first:
+            wait([self._first])  # else a second one starts for nothing
         try:
             futures = [pool.submit(_read, judge, task) for task in tasks]
         except BrokenProcessPool as broken:  # before all were submitted

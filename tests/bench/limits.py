@@ -84,8 +84,10 @@ def growth_limits(sizes: Sequence[Mapping[str, Taken]]) -> list[Limit]:
                 _exponent([s - less for s in seconds], many.rows / few.rows) for less in (0.0, start_up)
             )
             what = f"{verb} {table}: exponent of growth {many.rows / few.rows:.0f}-fold"
-            found.append(Limit(f"{what}, as measured", as_measured, EXPONENT, "told beside the next"))
-            found.append(Limit(f"{what}, start-up of {start_up:.1f} s deducted", deducted, EXPONENT))
+            is_mostly_start_up = seconds[0] < 2 * start_up
+            reasons = ("", "too little is left of the smallest size") if is_mostly_start_up else ("see the next", "")
+            found.append(Limit(f"{what}, as measured", as_measured, EXPONENT, reasons[0]))
+            found.append(Limit(f"{what}, start-up of {start_up:.1f} s deducted", deducted, EXPONENT, reasons[1]))
     return found or [Limit("exponent of growth", math.nan, EXPONENT, f"no table grew {GROWS}-fold")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import psutil
 import pytest
 
 from quality.contract import Column, Contract, Text
-from spark_jobs.build import PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files
+from spark_jobs import build as building
+from spark_jobs.build import DOOR, PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files, run_dbt
 from spark_jobs.marks import read_mark
 from spark_jobs.session import connect, version
 from tests.running import until
@@ -211,6 +211,22 @@ def test_a_project_that_dbt_cannot_read_is_refused_with_its_sentence(built: Stac
     assert len(failed.stderr.splitlines()) < 15
 
 
+def test_dbt_remembers_a_project_only_as_it_was(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "PROJECT", project)
+    before, log = 0, tmp_path / "logs" / "dbt.log"
+    for changes, told in (
+        (False, "Partial parsing not enabled"),
+        (False, "no changes found, skipping parsing"),
+        (True, "Partial parsing not enabled"),
+    ):
+        if changes:
+            (project / "models" / "new.sql").write_text("select 1 as a", encoding="utf-8")
+        assert run_dbt(["parse"], tmp_path, dict.fromkeys(DOOR, "1"), is_large=False).returncode == 0
+        words = log.read_text(encoding="utf-8")
+        assert told in words[before:]
+        before = len(words)
+
+
 @pytest.fixture
 def bad_raw(built: Stack) -> Iterator[Stack]:
     """Raw with a province in a year in which it no longer existed. The drafts are out of date after it."""
@@ -239,8 +255,8 @@ def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: St
     def made() -> int | None:
         return version(built.env["KHO_WAREHOUSE"], "reference.wards")
 
-    before = made()
-    shutil.rmtree(built.settings.lake / "marks" / "build")
+    marks = built.settings.lake / "marks" / "build"
+    before, noted = made(), {mark: mark.read_bytes() for mark in marks.iterdir()}
     killed = subprocess.Popen(command_of_build(project), env=built.env)
     until(psutil.Process(killed.pid).children)
     (dbt,) = psutil.Process(killed.pid).children()
@@ -249,5 +265,7 @@ def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: St
     killed.kill()
     killed.wait()
     until(lambda: not dbt.is_running() or dbt.status() == psutil.STATUS_ZOMBIE)
-    assert not (built.settings.lake / "marks" / "build").exists()
-    assert f"{TABLES} of {TABLES} tables" in built.kho("build").stdout
+    assert {mark: mark.read_bytes() for mark in marks.iterdir()} == noted
+    assert f"of {TABLES} tables" in built.kho("build").stdout
+    assert marks.joinpath("reference.wards.json").read_bytes() not in noted.values()
+    assert f"nothing new for {TABLES} tables" in built.kho("build").stdout
