@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,11 +42,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """All services, the simulated departments' too, with little data, and nothing fetched yet."""
+def new_home() -> Iterator[Stack]:
+    """Where the stack is to run, with nothing in it."""
     with _installation("để thử", PORT_BASE) as stack:
-        stack.kho("departments", "--size=test")
         yield stack
+
+
+@pytest.fixture(scope="session")
+def interrupted_start(new_home: Stack) -> tuple[int, str] | None:
+    """The exit code and the words of the first start of all, after Ctrl-C in the middle of things, wherever that is.
+
+    None where all runs already (KHO_TEST_HOME).
+    """
+    if new_home.processes():
+        return None
+    starting = new_home.start("up")
+    time.sleep(3)
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate(timeout=120)
+    return starting.returncode, said
+
+
+@pytest.fixture(scope="session")
+def stack(new_home: Stack, interrupted_start: tuple[int, str] | None) -> Stack:  # noqa: ARG001 - it comes after that
+    """All services, the simulated departments' too, with little data, and nothing fetched yet."""
+    new_home.kho("departments", "--size=test")
+    return new_home
 
 
 @pytest.fixture(scope="session")

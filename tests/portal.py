@@ -147,8 +147,8 @@ def publishing(stack: Stack, *names: str) -> Iterator[Client]:
         client = publisher(stack)
         try:
             yield client
-        finally:  # else every later test fails too: an organisation that still has datasets cannot be removed
-            publish(client, {}, also=names)
+        finally:  # the organisation and the group stay: each test would wait for them longer than for its dataset
+            publish(client, state(), also=names)
 
 
 def changes_for(client: Client, wanted: State, also: Iterable[str] = ()) -> tuple[list[Change], State]:

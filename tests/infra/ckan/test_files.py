@@ -90,10 +90,11 @@ def test_every_file_is_offered_as_a_download_whether_it_can_be_looked_at_or_not(
             assert "Go to resource" not in shown
 
 
-@pytest.mark.parametrize("path", ["khong-co.csv", ".cases.csv.part", "%2e%2e/x", "x/1/cases.csv", "x/9/..%2f..%2fx"])
-def test_what_is_not_published_is_not_found(ckan: Stack, client: Client, tmp_path: Path, path: str) -> None:
+def test_what_is_not_published_is_not_found(ckan: Stack, client: Client, tmp_path: Path) -> None:
     publish(client, state(dataset(NAME, tmp_path, [("một", 1)])))
-    assert get(ckan, f"/download/{NAME}/{path}").status_code == 404
+    paths = ("khong-co.csv", ".cases.csv.part", "%2e%2e/x", "x/1/cases.csv", "x/9/..%2f..%2fx")
+    answers = {path: get(ckan, f"/download/{NAME}/{path}").status_code for path in paths}
+    assert answers == dict.fromkeys(paths, 404)
 
 
 def test_a_dataset_that_is_not_there_yet_gives_nothing(ckan: Stack, client: Client, tmp_path: Path) -> None:
