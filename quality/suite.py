@@ -47,17 +47,19 @@ def suite_for(
     values: Mapping[str, frozenset[str]],
     types: Mapping[str, str],
     beside: tuple[str, ...] = (),
+    elsewhere: int = 0,
 ) -> ExpectationSuite:
     """All that a table with these `columns` of a contract must be; `values`: what each `refers_to` may be.
 
     `types`: what the contract's types are called by who holds the rows, Spark or pandas.
     `beside`: columns of the lake's own that tell rows apart together with the key.
+    `elsewhere`: how many rows the table has that are not looked at, for they were before.
     """
     expectations = [
         _expect(
             gxe.ExpectTableRowCountToBeBetween,
             Rule("", "at_least", CRITICAL, f"{contract.at_least} rows or more"),
-            min_value=contract.at_least,
+            min_value=max(0, contract.at_least - elsewhere),
         ),
         _expect(
             gxe.ExpectTableColumnsToMatchSet,

@@ -15,10 +15,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quality.contract import CITY, Contract, load_all
 from quality.refusal import Refusal, run
@@ -26,10 +26,14 @@ from quality.rules import CRITICAL, reference_values
 from spark_jobs.asking import ask
 from spark_jobs.environment import Environment, chosen, read_environment
 from spark_jobs.frames import frame_of
-from spark_jobs.marks import one_at_a_time
+from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.outcomes import Outcome, Report, failures, outcome_of
-from spark_jobs.session import FEW_ROWS, connect, is_large, plan_for, rows_at, rows_in, table_at, version
-from spark_jobs.verdicts import has_passed, verdict_path
+from spark_jobs.session import FEW_ROWS, connect, is_large, plan_for, rows_at, table_at, version
+from spark_jobs.touched import touched
+from spark_jobs.verdicts import has_passed, passed_before, verdict_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LAYERS = {"raw": "kho ingest", "draft": "kho build", "open": "kho protect"}  # and what makes them
 
@@ -42,6 +46,42 @@ class GateFailed(Refusal):
 
 class NothingToCheck(Refusal):
     """A table that should be checked is not there."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A version of a table that is to be looked at. `total`: its rows. `listed`: the columns, as a query names them.
+
+    `beside`: columns of the lake's own that tell rows apart together with the key.
+    `values`: what columns may refer to; `referred`: their fingerprint.
+    `changed`: of a large table, the rows that may be others than in version `since`, which passed; None: all.
+    """
+
+    contract: Contract
+    layer: str
+    version: int
+    total: int
+    listed: str
+    beside: tuple[str, ...]
+    values: Mapping[str, frozenset[str]]
+    referred: str
+    since: int | None
+    changed: pa.Table | None
+
+    @property
+    def table(self) -> str:
+        """The Delta table."""
+        return table_in(self.layer, self.contract)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether so few rows are looked at that it is done in this process."""
+        return self.changed is not None or not is_large(self.total)
+
+    def rows(self, warehouse: str) -> pa.Table:
+        """All rows of the version."""
+        rows = table_at(warehouse, self.table, self.version)
+        return ask(f"select {self.listed} from `rows`", rows=rows).read_all()  # noqa: S608
 
 
 def columns_of(contract: Contract, layer: str) -> tuple[str, ...]:
@@ -77,15 +117,15 @@ def gate(contracts: list[Contract], layer: str, environment: Environment) -> Non
             print(f"check {layer}: nothing new in {len(there)} tables")
             return
         reports = []
-        for large in (False, True):
-            tables = [c for c in due if is_large(rows_in(environment.warehouse, table_in(layer, c))) == large]
-            if not tables:
-                continue
-            for contract, report in zip(tables, check(environment, tables, layer, versions, large=large), strict=True):
-                _write(paths[contract.table], report)
+        subjects = [subject_of(environment, contract, layer, versions[contract.table]) for contract in due]
+        for is_here in (True, False):
+            together = [subject for subject in subjects if subject.is_here == is_here]
+            for subject, report in zip(together, check(environment, together, is_here=is_here), strict=True):
+                _write(paths[subject.contract.table], report)
                 reports.append(report)
                 told = "passed" if report.passed else "FAILED"
-                counts = f"{report.rows:,} rows, {len(report.rules)} rules"
+                others = "" if subject.changed is None else f" ({len(subject.changed):,} new since {report.since})"
+                counts = f"{report.rows:,} rows{others}, {len(report.rules)} rules"
                 print(f"check {report.table} version {report.version}: {counts}, {told}", flush=True)
     for line in failures(reports, "warning"):
         print(f"check: warning: {line}", file=sys.stderr)
@@ -113,14 +153,29 @@ def table_in(layer: str, contract: Contract) -> str:
     return f"raw_{contract.table}" if layer == "raw" else f"{layer}.{contract.name}"
 
 
-def check(
-    environment: Environment, contracts: list[Contract], layer: str, versions: Mapping[str, int], *, large: bool
-) -> Iterator[Report]:
-    """Look at one version of every table, in one process: the import of Great Expectations costs more than a table.
+def subject_of(environment: Environment, contract: Contract, layer: str, at: int) -> Subject:
+    """What is to be looked at of this version of a table: only what may be new, where that is known and little."""
+    warehouse, table = environment.warehouse, table_in(layer, contract)
+    # In raw, the same key comes again in another period; and tables have columns of the lake's own.
+    beside = ("_period",) if layer == "raw" and contract.delivery and contract.delivery.mode == "period" else ()
+    names = [*columns_of(contract, layer), *beside] if layer == "raw" else _own(warehouse, table, at)
+    listed, total = ", ".join(f"`{name}`" for name in names), rows_at(warehouse, table, at)
+    values = _values(warehouse, contract, layer)
+    referred = fingerprint({name: sorted(found) for name, found in values.items()})
+    since = passed_before(environment.lake, layer, contract, at, referred) if is_large(total) else None
+    changed = touched(warehouse, table, contract.key, names, since, at) if since else None
+    passed = since.version if since and changed is not None else None
+    return Subject(contract, layer, at, total, listed, beside, values, referred, passed, changed)
 
-    Tables of few rows are looked at here, in pandas: 22 of a city in 3 s, for which the engine takes 15 s. It looks at
-    the large ones.
+
+def check(environment: Environment, subjects: list[Subject], *, is_here: bool) -> Iterator[Report]:
+    """Look at every subject, in one process: the import of Great Expectations costs more than a table.
+
+    Few rows are looked at here, in pandas: 22 tables of a city in 3 s, for which the engine takes 15 s. It looks at
+    many.
     """
+    if not subjects:
+        return
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: it would send usage figures abroad
     _postpone("scipy.stats")  # of that import a third, 1.1 of 3.4 s, for expectations about distributions
     import great_expectations as gx  # noqa: PLC0415
@@ -131,36 +186,40 @@ def check(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     sources = context.data_sources
-    types = SPARK_TYPES if large else PANDAS_TYPES
+    types = PANDAS_TYPES if is_here else SPARK_TYPES
     with ExitStack() as stack:
         # First, else Great Expectations starts a Spark of its own.
-        spark = stack.enter_context(connect(environment.engine)) if large else None
-        source: Any = sources.add_spark("engine", persist=False) if large else sources.add_pandas("here")
+        spark = None if is_here else stack.enter_context(connect(environment.engine))
+        source: Any = sources.add_spark("engine", persist=False) if spark else sources.add_pandas("here")
         if spark:
             plan_for(spark, FEW_ROWS)
-        for contract in contracts:
-            columns = columns_of(contract, layer)
-            # In raw, the same key comes again in another period; and raw has more columns of its own.
-            beside = ("_period",) if contract.delivery and contract.delivery.mode == "period" else ()
-            listed = ", ".join(f"`{name}`" for name in [*columns, *beside]) if layer == "raw" else "*"
-            table, at = table_in(layer, contract), versions[contract.table]
-            values = _values(environment.warehouse, contract, layer)
-            suite = suite_for(contract, columns, values, types, beside)
+        for subject in subjects:
+            contract, columns = subject.contract, columns_of(subject.contract, subject.layer)
+            elsewhere = 0 if subject.changed is None else subject.total - len(subject.changed)
+            suite = suite_for(contract, columns, subject.values, types, subject.beside, elsewhere)
             frame: Any
             if spark:
-                frame = spark.sql(f"select {listed} from {table} version as of {at}")  # noqa: S608
+                frame = spark.sql(f"select {subject.listed} from {subject.table} version as of {subject.version}")  # noqa: S608
             else:
-                rows = table_at(environment.warehouse, table, at)
-                frame = frame_of(ask(f"select {listed} from `rows`", rows=rows).read_all())  # noqa: S608
+                frame = frame_of(subject.rows(environment.warehouse) if subject.changed is None else subject.changed)
             batch = (
                 source.add_dataframe_asset(contract.table)
                 .add_batch_definition_whole_dataframe("all")
                 .get_batch({"dataframe": frame})
             )
-            outcomes, total = tuple(_validate(batch, suite, contract, types)), rows_at(environment.warehouse, table, at)
+            outcomes = tuple(_validate(batch, suite, contract, types))
             passed = all(outcome.passed or outcome.level != CRITICAL for outcome in outcomes)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            yield Report(table, at, contract.sha256, now, total, passed, outcomes)
+            yield Report(
+                subject.table,
+                subject.version,
+                contract.sha256,
+                datetime.now(UTC).isoformat(timespec="seconds"),
+                subject.total,
+                passed,
+                outcomes,
+                subject.since,
+                subject.referred,
+            )
 
 
 def _postpone(name: str) -> None:
@@ -215,6 +274,11 @@ def _values(warehouse: str, contract: Contract, layer: str) -> dict[str, frozens
         query = f"select distinct `{column}` from beside where `{column}` is not null"  # noqa: S608
         values[name] = frozenset(map(str, ask(query, beside=beside).read_all()[column].to_pylist()))
     return values
+
+
+def _own(warehouse: str, table: str, at: int) -> list[str]:
+    """The columns of a version but the lake's own."""
+    return [field.name for field in table_at(warehouse, table, at).schema().fields if not field.name.startswith("_")]
 
 
 def _versions(warehouse: str, layer: str, contracts: list[Contract]) -> dict[str, int]:

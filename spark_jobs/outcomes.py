@@ -25,7 +25,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """One table looked at, as it stands in the check file."""
+    """One table looked at, as it stands in the check file.
+
+    `since`: a version that had passed, with which it shares the rows that were not looked at again; None if all were.
+    `referred`: fingerprint of the values that columns may refer to.
+    """
 
     table: str
     version: int
@@ -34,6 +38,8 @@ class Report:
     rows: int
     passed: bool
     rules: tuple[Outcome, ...]
+    since: int | None = None
+    referred: str = ""
 
 
 def outcome_of(

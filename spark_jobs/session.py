@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quality.contract import READABLE
 from quality.refusal import Refusal
@@ -39,6 +39,13 @@ UPKEEP = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET 
 _COMMIT = re.compile(r"\d{20}\.json")
 
 
+class Earlier(NamedTuple):
+    """A version of a table that was there at a time (ms): of one that was made anew, another has the same number."""
+
+    version: int
+    seen: int
+
+
 class EngineDown(Refusal):
     """Nobody answers, or nobody answers any more."""
 
@@ -53,7 +60,7 @@ def connect(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator
 
     `engine` is `sc://host:port/;token=…`. Importing pyspark takes a second: call this only when there is work to do.
     """
-    _await_engine(engine, patience_seconds)
+    await_engine(engine, patience_seconds)
     from pyspark.errors.exceptions.connect import SparkConnectException  # noqa: PLC0415
 
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")  # told below, once and in words
@@ -85,6 +92,32 @@ def connect(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator
             found=_said(str(error)),
             remedy="run the same command again, what was finished stays; `./kho logs engine` says why",
         ) from error
+
+
+def await_engine(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when somebody listens there. Raises EngineDown."""
+    address, _ = _address(engine)
+    host, _, port = address.removeprefix("sc://").rpartition(":")
+    deadline = time.monotonic() + patience_seconds
+    told = False
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=2).close()
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise EngineDown(
+                    "the engine does not answer",
+                    where=address,
+                    expected="a Spark Connect server",
+                    found=f"{error.strerror or error}, for {patience_seconds:.0f} s",
+                    remedy="`./kho up` starts it; `./kho status` and `./kho logs engine` say why it is down",
+                ) from error
+        else:
+            return
+        if not told:
+            print(f"waiting up to {patience_seconds:.0f} s for the engine at {address}", file=sys.stderr)
+            told = True
+        time.sleep(0.5)
 
 
 def _open(engine: str) -> None:
@@ -270,28 +303,3 @@ def _address(engine: str) -> tuple[str, str]:
         shown = engine.partition(";")[0]
         raise Refusal("KHO_ENGINE is no address of Spark Connect", expected="sc://host:port/;token=…", found=shown)
     return found[1], found[2] or ""
-
-
-def _await_engine(engine: str, patience_seconds: float) -> None:
-    address, _ = _address(engine)
-    host, _, port = address.removeprefix("sc://").rpartition(":")
-    deadline = time.monotonic() + patience_seconds
-    told = False
-    while True:
-        try:
-            socket.create_connection((host, int(port)), timeout=2).close()
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise EngineDown(
-                    "the engine does not answer",
-                    where=address,
-                    expected="a Spark Connect server",
-                    found=f"{error.strerror or error}, for {patience_seconds:.0f} s",
-                    remedy="`./kho up` starts it; `./kho status` and `./kho logs engine` say why it is down",
-                ) from error
-        else:
-            return
-        if not told:
-            print(f"waiting up to {patience_seconds:.0f} s for the engine at {address}", file=sys.stderr)
-            told = True
-        time.sleep(0.5)

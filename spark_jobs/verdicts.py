@@ -9,6 +9,7 @@ from typing import Any
 from quality.contract import Contract
 from quality.refusal import Refusal
 from quality.rules import CRITICAL
+from spark_jobs.session import Earlier
 
 
 class NotPassed(Refusal):
@@ -20,13 +21,27 @@ def verdict_path(lake: Path, layer: str, contract: Contract, version: int) -> Pa
     return lake / "checks" / layer / contract.table / f"{version}.json"
 
 
-def has_passed(path: Path, contract: Contract) -> bool:
-    """Whether this version passed under this very contract. A file that cannot be read says no."""
+def has_passed(path: Path, contract: Contract, referred: str = "") -> bool:
+    """Whether this version passed under this very contract, its columns referring to these values, if any are named.
+
+    A file that cannot be read says no.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return bool(found["passed"]) and found["contract_sha256"] == contract.sha256
+        is_alike = found["contract_sha256"] == contract.sha256 and referred in {"", found.get("referred")}
+        return bool(found["passed"]) and is_alike
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def passed_before(lake: Path, layer: str, contract: Contract, version: int, referred: str) -> Earlier | None:
+    """The newest version before this one that passed under this very contract, referring to the same values."""
+    folder = verdict_path(lake, layer, contract, version).parent
+    for at in sorted((int(path.stem) for path in folder.glob("[0-9]*.json")), reverse=True):
+        path = verdict_path(lake, layer, contract, at)
+        if at < version and has_passed(path, contract, referred):
+            return Earlier(at, path.stat().st_mtime_ns // 1_000_000)
+    return None
 
 
 def require_passed(lake: Path, layer: str, contract: Contract, version: int) -> dict[str, Any]:

@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from quality.contract import TYPES, Column, Contract, Text, load_all
-from spark_jobs.check import check, columns_of, tables_of
+from spark_jobs import session
+from spark_jobs.check import GateFailed, Subject, check, columns_of, gate, subject_of, tables_of
+from spark_jobs.environment import Environment
 from spark_jobs.outcomes import Report, failures
 from spark_jobs.raw import SPARK_NAMES
-from spark_jobs.session import connect, version
-from spark_jobs.verdicts import has_passed
+from spark_jobs.session import connect, folder_of, version
+from spark_jobs.touched import FEED
+from spark_jobs.verdicts import has_passed, verdict_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -76,8 +82,8 @@ def spark(engine: Stack) -> Iterator[SparkSession]:
 
 def report_on(engine: Stack, found: int, contract: Contract = PATIENT) -> Report:
     """The gate's report on a version of a table, the same whether by pandas or by Spark."""
-    looked_at = [contract], "gate", {contract.table: found}
-    few, many = (next(check(engine.environment, *looked_at, large=large)) for large in (False, True))
+    subject = subject_of(engine.environment, contract, "gate", found)
+    few, many = (next(check(engine.environment, [subject], is_here=is_here)) for is_here in (True, False))
     assert few.rules == many.rules
     assert replace(few, checked_at=many.checked_at) == many
     return few
@@ -181,3 +187,42 @@ def test_a_broken_draft_stops_the_flow_until_it_is_built_again(built: Stack, spa
     assert "Traceback" not in stopped.stderr
     built.kho("build")
     assert "draft.provinces version" in built.kho("check", "draft", "city.provinces").stdout
+
+
+def test_of_a_large_table_that_passed_only_rows_that_may_be_others_are_looked_at(
+    corner: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = replace(PATIENT, table=f"city.test_{uuid4().hex[:8]}", at_least=40)
+    table = f"draft.{contract.name}"
+
+    def write(part: str, ids: range, ward: str = "26734") -> Subject:
+        rows = pa.table({"id": pa.array(ids, pa.int32())})
+        for name, value in (("ward", ward), ("phone", "0903123456"), ("_part", part)):
+            rows = rows.append_column(name, pa.array([value] * len(rows)))
+        folder, feed = folder_of(corner.warehouse, table), {FEED: "true"}
+        write_deltalake(str(folder), rows, mode="overwrite", predicate=f"_part = '{part}'", configuration=feed)
+        return subject_of(corner, contract, "draft", version(corner.warehouse, table) or 0)
+
+    def report() -> Report:
+        path = verdict_path(corner.lake, "draft", contract, version(corner.warehouse, table) or 0)
+        return Report(**json.loads(path.read_text(encoding="utf-8")))
+
+    write("a", range(100))
+    gate([contract], "draft", corner)
+    monkeypatch.setattr(session, "FEW_ROWS", 50)
+
+    changed = write("b", range(100, 105)).changed
+    assert changed is not None
+    assert changed.num_rows == 5
+    gate([contract], "draft", corner)
+    assert (report().rows, report().since, report().passed) == (105, 0, True)
+
+    write("b", range(99, 104), ward="x")
+    with pytest.raises(GateFailed, match=f"{table}: id key: .*2 rows break it; for example 99"):
+        gate([contract], "draft", corner)
+    assert (report().rows, report().since, report().passed) == (105, 1, False)
+
+    repaired = write("b", range(100, 104))
+    assert repaired.since == 1, "what failed is no ground to stand on"
+    other = subject_of(corner, replace(contract, sha256="other"), "draft", repaired.version)
+    assert (other.since, other.changed) == (None, None), "nor what passed by another contract"

