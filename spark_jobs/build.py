@@ -1,9 +1,11 @@
 """Draft: dbt builds reference lists, staging views and the city's drafts from raw, and tests them: `kho build`.
 
 One dbt run for all that is out of date: a list or draft is built when something it is made of has changed, be it a
-file of `dbt/`, a contract or a raw table, through all the models between. A draft of tables that no department has
-delivered yet waits, and the others do not wait for it. Whether a draft's key is one, `kho check draft` asks, of every
-version: dbt's tests of keys are for who runs dbt by hand. dbt writes its logs and artefacts to `$KHO_HOME/dbt`.
+file of `dbt/`, a contract or a raw table, through all the models between. An incremental draft is made anew too, unless
+nothing but a known part of its raw table has changed: then dbt is told which, and replaces that part. A draft of tables
+that no department has delivered yet waits, and the others do not wait for it. Whether a draft's key is one, `kho check
+draft` asks, of every version: dbt's tests of keys are for who runs dbt by hand. dbt writes its logs and artefacts to
+`$KHO_HOME/dbt`.
 """
 
 from __future__ import annotations
@@ -15,17 +17,29 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quality.contract import CITY, Contract, load_all, load_catalogue
 from quality.refusal import Refusal, run
+from quality.rules import literal
 from spark_jobs.environment import Environment, read_environment, setting
-from spark_jobs.lineage import behind
+from spark_jobs.lineage import behind, is_view
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.session import connect, planning_settings, rows_in, settle, version
+from spark_jobs.parts import changed_parts
+from spark_jobs.session import (
+    Earlier,
+    await_engine,
+    connect,
+    planning_settings,
+    rows_at,
+    rows_in,
+    settle,
+    table_at,
+    version,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,6 +47,10 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 # How dbt reaches the engine. By the name of the second it knows what to keep out of its logs.
 DOOR = ("KHO_THRIFT_PORT", "DBT_ENV_SECRET_THRIFT")
+# Before the name of an incremental model: which parts of it dbt is to replace, see `dbt/macros/replace_where.sql`.
+CHANGED = "KHO_CHANGED_"
+HELD_AT_MOST = 1.25  # rows in a draft's files, of those that count: what is replaced is first only marked as deleted
+PARTS_AT_MOST = 1_000  # a value of the environment holds 128 KiB
 SAMPLES = 3
 SHOWN_LINES = 6
 # Tests of the models, not of the data, which the project's own tests run; and those of keys, which the gate asks for.
@@ -73,12 +91,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Node:
-    """One table that dbt makes. `name`: the seed's or model's; `nodes`, `raw`: what it is made of, see `Behind`."""
+    """One table that dbt makes. `name`: the seed's or model's; `nodes`, `raw`: what it is made of, see `Behind`.
+
+    `views`: those that it reads. `is_incremental`: dbt can replace parts of it.
+    """
 
     name: str
     table: str
     nodes: frozenset[str]
     raw: frozenset[str]
+    views: frozenset[str] = frozenset()
+    is_incremental: bool = False
 
 
 def main() -> None:
@@ -106,10 +129,12 @@ def build(
             print(f"build: nothing new for {len(inputs)} tables")
             return
         began = time.monotonic()
-        results = _built(contracts, environment, artefacts, door, due, waiting)
+        parts = {CHANGED + n.name.upper(): _parts(n, contracts, environment, files) for n in due if n.is_incremental}
+        results = _built(contracts, environment, artefacts, {**door, **parts}, due, waiting)
         for node in due:
+            read = {table: newest for table in node.raw if (newest := raw[table]) is not None}
             made = version(environment.warehouse, node.table)
-            write_mark(environment.lake, "build", node.table, Mark(inputs[node.table], made))
+            write_mark(environment.lake, "build", node.table, Mark(inputs[node.table], made, read))
     tests = sum(result["status"] in {"pass", "warn"} for result in results)
     took = f"{time.monotonic() - began:.0f} s"
     print(f"build: {len(due)} of {len(inputs)} tables, {tests} tests passed, {len(results)} nodes, {took}")
@@ -120,16 +145,22 @@ def nodes_of(contracts: Mapping[str, Contract], project: Path) -> list[Node]:
     seeds = [path.stem for path in sorted((project / "seeds").glob("*.csv"))]
     lists = [Node(name, f"reference.{name}", frozenset({name}), frozenset()) for name in seeds]
     city = {name: contract for name, contract in contracts.items() if contract.schema == CITY}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (project / "models").rglob("*.sql")}
+    incremental = {name for name, text in texts.items() if "materialized='incremental'" in text}
     made_of = {name: behind(name.replace(".", "__"), project / "models") for name in city}
 
     def raw(table: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
         referred = {column.refers_to.rpartition(".")[0] for column in city[table].columns.values()} & city.keys()
         return made_of[table].raw.union(*(raw(other, seen | {table}) for other in referred - seen - {table}))
 
-    drafts = [
-        Node(table.replace(".", "__"), f"draft.{contract.name}", made_of[table].nodes, raw(table))
-        for table, contract in city.items()
-    ]
+    drafts = []
+    for table, contract in city.items():
+        model = table.replace(".", "__")
+        read = behind(model, project / "models", through_tables=False).nodes
+        views = frozenset(filter(is_view, read))
+        drafts.append(
+            Node(model, f"draft.{contract.name}", made_of[table].nodes, raw(table), views, model in incremental)
+        )
     return [*lists, *drafts]
 
 
@@ -194,6 +225,23 @@ def _is_current(environment: Environment, node: Node, inputs: Mapping[str, str])
     )
 
 
+def _parts(node: Node, contracts: Mapping[str, Contract], environment: Environment, files: Mapping[str, str]) -> str:
+    """SQL literals of the parts of an incremental draft that are not as its raw table is; "" when all may be."""
+    warehouse, mark = environment.warehouse, read_mark(environment.lake, "build", node.table)
+    if mark is None or mark.version is None or mark.version != version(warehouse, node.table):
+        return ""
+    is_alike = mark.read.keys() == node.raw and mark.inputs == inputs_of(node, contracts, files, mark.read)
+    moved = [table for table in node.raw if is_alike and mark.read[table] != version(warehouse, f"raw_{table}")]
+    is_worn = rows_in(warehouse, node.table) > HELD_AT_MOST * rows_at(warehouse, node.table, mark.version)
+    if is_worn or len(moved) != 1:
+        return ""
+    history = table_at(warehouse, node.table).history()
+    built = next(entry["timestamp"] for entry in history if entry["version"] == mark.version)
+    since = Earlier(mark.read[moved[0]], built)
+    found = changed_parts(environment.lake, warehouse, contracts[moved[0]], since)
+    return ", ".join(map(literal, sorted(found))) if found and len(found) <= PARTS_AT_MOST else ""
+
+
 def _built(
     contracts: Mapping[str, Contract],
     environment: Environment,
@@ -208,24 +256,29 @@ def _built(
     target.mkdir(parents=True, exist_ok=True)
     for name in ("run_results.json", "manifest.json"):
         (target / name).unlink(missing_ok=True)  # those of an earlier run must not speak for this one
-    with connect(environment.engine) as spark:
-        for node in due:
-            settle(spark, environment.warehouse, node.table)
-        raw = {f"raw_{table}" for node in due for table in node.raw}
-        is_large = any(rows_in(environment.warehouse, table) >= MANY_ROWS for table in raw)
-        words = ["build", *_selected(due, waiting)]
-        finished = run_dbt(words, artefacts, door, is_large=is_large)
-        results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
-        failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
-        if failed:
-            personal = {c.name for k in contracts.values() for c in k.columns.values() if c.pii != "none"}
+    if missing := [node for node in due if version(environment.warehouse, node.table) is None]:
+        with connect(environment.engine) as spark:
+            for node in missing:
+                settle(spark, environment.warehouse, node.table)
+    await_engine(environment.engine)
+    tests = [behind(path.stem, PROJECT / "tests").nodes for path in (PROJECT / "tests").glob("*.sql")]
+    chosen = selected(due, tests)
+    read = {table for name in chosen for table in behind(name, PROJECT / "models", through_tables=False).raw}
+    is_large = any(rows_in(environment.warehouse, f"raw_{table}") >= MANY_ROWS for table in read)
+    words = ["build", "--select", *sorted(chosen), "--exclude", *NOT_ASKED, *_left_out(due, waiting)]
+    finished = run_dbt(words, artefacts, door, is_large=is_large)
+    results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
+    failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
+    if failed:
+        personal = {c.name for k in contracts.values() for c in k.columns.values() if c.pii != "none"}
+        with connect(environment.engine) as spark:
             told = "\n".join(_told(failure, spark, personal) for failure in failed)
-            kind = DataTestFailed if all(failure.query for failure in failed) else BuildFailed
-            raise kind(
-                f"dbt: {len(failed)} of {len(results)} nodes failed\n{told}",
-                where=str(artefacts / "logs" / "dbt.log"),
-                remedy="correct the model, the seed or what was delivered; the city's tables stay as they are",
-            )
+        kind = DataTestFailed if all(failure.query for failure in failed) else BuildFailed
+        raise kind(
+            f"dbt: {len(failed)} of {len(results)} nodes failed\n{told}",
+            where=str(artefacts / "logs" / "dbt.log"),
+            remedy="correct the model, the seed or what was delivered; the city's tables stay as they are",
+        )
     if finished.returncode or not results:
         raise BuildFailed("dbt could not read the project", **said_by_dbt(finished.stdout, artefacts))
     return list(results)
@@ -247,14 +300,22 @@ def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:
     refuse_stale(render(contracts, load_catalogue()), GENERATED)
 
 
-def _selected(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
-    """What dbt is to build: what is due with the views below it, and every test that is ours and need not wait."""
-    names = {node.name for node in due}
-    views = {name for node in due for name in node.nodes if name.startswith("stg_")}
-    left_out = sorted(
+def selected(due: Sequence[Node], tests: Collection[Collection[str]]) -> set[str]:
+    """What dbt is to make: what is due, and the views that it or its tests read, for an engine knows none at its start.
+
+    `tests`: what each test reads; dbt asks every test of which something is made.
+    """
+    chosen = {node.name for node in due}.union(*(node.views for node in due))
+    while more := {name for read in tests if chosen.intersection(read) for name in read if is_view(name)} - chosen:
+        chosen |= more
+    return chosen
+
+
+def _left_out(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
+    """What tests of what is due may read that cannot be made yet."""
+    return sorted(
         {node.name for node in waiting}.union(*(n.nodes for n in waiting)) - {name for n in due for name in n.nodes}
     )
-    return ["--select", *sorted(names | views), "--exclude", *NOT_ASKED, *left_out]
 
 
 def run_dbt(
@@ -262,7 +323,7 @@ def run_dbt(
 ) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
-    `door`: the values of DOOR.
+    `door`: the values of DOOR, and which parts are to be replaced.
     `is_large`: how its queries are planned, see `planning_settings`; `profiles.yml` reads them as SPARK_SQL_….
     """
     # What dbt remembers of a project (2 s less of 4) was seen to be wrong of files that went and came back, so it may

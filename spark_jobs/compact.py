@@ -55,7 +55,7 @@ class Upkeep:
     table: str
     lock: tuple[str, str]
     oldest: int | None = None
-    is_ours: bool = True  # dbt's tables are made anew each time: nothing to put together, no past
+    is_ours: bool = True  # dbt makes its tables anew before there is much to put together, and nothing needs their past
 
 
 def main() -> None:

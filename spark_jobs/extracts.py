@@ -78,6 +78,15 @@ def extracts_of(lake: Path, table: str) -> dict[str, list[Extract]]:
     return {period: sorted(extracts, key=lambda extract: extract.sequence) for period, extracts in found.items()}
 
 
+def changed_files(extract: Extract, base: Extract | None) -> frozenset[str] | None:
+    """The names of the files that are other in a delivery than in one before it, or gone; None when all may be."""
+    before = {file.name: file.sha256 for file in base.files} if base else {}
+    now = {file.name: file.sha256 for file in extract.files}
+    same = {name for name, sha256 in now.items() if before.get(name) == sha256}
+    changed = frozenset((before.keys() | now.keys()) - same)
+    return changed if same and changed else None
+
+
 def refuse_unknown_period(lake: Path, table: str, period: str, extracts: Collection[str]) -> None:
     """Raise if nothing was fetched for a period; `extracts` are those for which something was."""
     if period not in extracts:

@@ -20,7 +20,7 @@ from quality.refusal import Refusal, run
 from quality.rules import Rule, reference_values, row_rules
 from spark_jobs import judging, raw
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
-from spark_jobs.extracts import ALL, Extract, extracts_of, is_alike, refuse_unknown_period
+from spark_jobs.extracts import ALL, Extract, changed_files, extracts_of, is_alike, refuse_unknown_period
 from spark_jobs.layouts import delivery_of
 from spark_jobs.marks import fingerprint, one_at_a_time
 from spark_jobs.places import remove_folder
@@ -106,7 +106,7 @@ class _Job:
             refuse_lost_files([f.name for f in extract.files], [f.name for f in base.files], self._where(extract))
         is_same_reading = contained is not None and contained.reading == self.reading
         partly = base if is_same_reading and not self.options.again else None
-        scope = self._scope(extract, partly)
+        scope = raw.Scope(extract.period, changed_files(extract, partly))
         with self._rows() as folder:
             tasks = self._tasks(extract, scope, folder)
             judge = judging.Judge(self.contract, extract.period, extract.sha256, self.rules)
@@ -140,15 +140,6 @@ class _Job:
         if contained is None or delivery_of(self.contract).mode == "changes":
             return None
         return next((old for old in reversed(extracts) if old.sha256 == contained.extract), None)
-
-    @staticmethod
-    def _scope(extract: Extract, base: Extract | None) -> raw.Scope:
-        """All of the period; or, of a delivery of many files, those that are other or gone."""
-        before = {file.name: file.sha256 for file in base.files} if base else {}
-        now = {file.name: file.sha256 for file in extract.files}
-        same = {name for name, sha256 in now.items() if before.get(name) == sha256}
-        changed = frozenset((before.keys() | now.keys()) - same)
-        return raw.Scope(extract.period, changed if same and changed else None)
 
     @contextmanager
     def _rows(self) -> Iterator[Path]:

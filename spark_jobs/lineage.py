@@ -23,15 +23,23 @@ class Behind:
     raw: frozenset[str]
 
 
-def behind(model: str, models: Path = MODELS) -> Behind:
-    """All that a dbt model reads, through all the models between. What a macro reads, the model says in a comment."""
+def is_view(model: str) -> bool:
+    """Whether a model is one that is not kept: staging is."""
+    return model.startswith("stg_")
+
+
+def behind(model: str, models: Path = MODELS, *, through_tables: bool = True) -> Behind:
+    """All that a dbt model reads, through all the models between, or through those alone that are views.
+
+    What a macro reads, the model says in a comment.
+    """
     paths = {path.stem: path for path in models.rglob("*.sql")}
     raw: set[str] = set()
     waiting, seen = {model}, set()
     while waiting:
         name = waiting.pop()
         seen.add(name)
-        if name in paths:  # else it is a seed
+        if name in paths and (through_tables or name == model or is_view(name)):  # else it is a seed
             text = paths[name].read_text(encoding="utf-8")
             raw |= {".".join(match) for match in _SOURCE.findall(text)}
             waiting |= set(_REF.findall(text)) - seen

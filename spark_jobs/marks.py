@@ -12,9 +12,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +23,14 @@ WAIT_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Mark:
-    """`inputs`: fingerprint of all a step read; `version`: the Delta version its output then had."""
+    """`inputs`: fingerprint of all a step read; `version`: the Delta version its output then had.
+
+    `read`: versions of tables among the inputs, by name, of steps that ask what has changed since.
+    """
 
     inputs: str
     version: int | None
+    read: Mapping[str, int] = field(default_factory=dict)
 
 
 def fingerprint(*parts: object) -> str:
@@ -39,7 +43,7 @@ def read_mark(lake: Path, step: str, table: str) -> Mark | None:
     """What the step left, or None. A mark that cannot be read is no mark."""
     try:
         found = json.loads(_path(lake, step, table).read_text(encoding="utf-8"))
-        return Mark(found["inputs"], found["version"])
+        return Mark(found["inputs"], found["version"], found.get("read", {}))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -18,7 +18,7 @@ from spark_jobs.arrow_types import REASONS, TEXTS, arrow_type
 from spark_jobs.asking import ask, differ, quoted, same_key
 from spark_jobs.layouts import delivery_of
 from spark_jobs.places import ensure_folder, remove_folder, saying, writing
-from spark_jobs.session import delta_table, folder_of, schema, table_at, version
+from spark_jobs.session import UPKEEP, Earlier, delta_table, folder_of, schema, table_at, version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,6 +124,27 @@ def contained(warehouse: str, table: str, until: int | None = None) -> dict[str,
     return _commits(log, until) if log else {}
 
 
+def commits_since(warehouse: str, table: str, since: Earlier) -> list[Commit] | None:
+    """What was brought into a raw table after a version of it, in order, behind what was brought before that.
+
+    None when that is not known: another table then had that version, or somebody else changed rows after it.
+    """
+    log = delta_table(warehouse, table)
+    found: list[Commit] = []
+    for entry in log.history() if log and log.version() >= since.version else []:  # the newest comes first
+        commit = _commit_of(entry)
+        if commit:
+            found.append(commit)
+        if entry["version"] > since.version:
+            if not commit and entry["operation"] not in UPKEEP:
+                return None
+        elif entry["timestamp"] > since.seen:
+            return None
+        elif commit:
+            return found[::-1]
+    return None
+
+
 @dataclass(frozen=True)
 class Tables:
     """Both tables of a contract, for whoever holds its lock.
@@ -217,12 +238,16 @@ def _commits(log: DeltaTable, until: int | None = None) -> dict[str, Commit]:
     for entry in log.history():  # the newest comes first
         if until is not None and entry["timestamp"] > until:
             continue
-        try:
-            commit = Commit(**json.loads(entry.get("userMetadata") or ""))
-        except (ValueError, TypeError):
-            continue  # not a commit of ingest: creation, compaction
-        found.setdefault(commit.period, commit)
+        if commit := _commit_of(entry):
+            found.setdefault(commit.period, commit)
     return found
+
+
+def _commit_of(entry: Mapping[str, Any]) -> Commit | None:
+    try:
+        return Commit(**json.loads(entry.get("userMetadata") or ""))
+    except (ValueError, TypeError):
+        return None  # not a commit of ingest: creation, compaction
 
 
 def _make(

@@ -7,11 +7,15 @@ wards as (
     select * from {{ ref('wards') }}
 ),
 
+located as (
+    select distinct ward_code from parcels
+    where ward_code is not null
+),
+
 final as (
-    select distinct parcels.ward_code
-    from parcels
-    left join wards on parcels.ward_code = wards.code
-    where parcels.ward_code is not null and wards.code is null
+    select located.ward_code
+    from located
+    left anti join wards on located.ward_code = wards.code
 )
 
 select * from final

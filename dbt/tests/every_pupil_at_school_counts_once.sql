@@ -1,10 +1,18 @@
--- Joins and groups must neither lose nor double a pupil. Rows are school years in which they did.
+-- Joins and groups must neither lose nor double a pupil. Rows are school years in which they did, of those that were
+-- made anew.
+{% set changed_years = changed_parts('city__school_pupils') %}
 with pupils as (
     select * from {{ ref('stg_education__pupils') }}
+    {% if changed_years %}
+        where school_year_name in ({{ changed_years }})
+    {% endif %}
 ),
 
 counts as (
     select * from {{ ref('city__pupils') }}
+    {% if changed_years %}
+        where school_year_name in ({{ changed_years }})
+    {% endif %}
 ),
 
 persons as (

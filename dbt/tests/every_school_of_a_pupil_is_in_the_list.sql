@@ -1,6 +1,6 @@
 -- A pupil of a school that the list does not have would belong to no ward. Rows are such schools.
 with pupils as (
-    select * from {{ ref('stg_education__pupils') }}
+    select * from {{ ref('city__school_pupils') }}
 ),
 
 schools as (
@@ -11,7 +11,7 @@ final as (
     select
         pupils.school_year_name,
         pupils.school_code,
-        count(*) as pupil_count
+        sum(pupils.pupil_count) as pupil_count
     from pupils
     left join schools on pupils.school_code = schools.school_code
     where schools.school_code is null

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from quality.contract import Column, Contract, Text
+from quality.contract import Column, Contract, Text, load_all
 from spark_jobs import build as building
-from spark_jobs.build import DOOR, PROJECT, Node, failures, first_lines, inputs_of, nodes_of, project_files, run_dbt
+from spark_jobs.build import (
+    DOOR,
+    PROJECT,
+    Node,
+    failures,
+    first_lines,
+    inputs_of,
+    nodes_of,
+    project_files,
+    run_dbt,
+    selected,
+)
 from spark_jobs.marks import read_mark
-from spark_jobs.session import connect, version
+from spark_jobs.places import remove_folder
+from spark_jobs.session import connect, table_at, version
 from tests.running import until
+from tests.spark_jobs.deliveries import delivered
 from tests.spark_jobs.projects import build, command_of_build, part_of_project
 
 if TYPE_CHECKING:
@@ -99,6 +113,14 @@ def test_a_draft_needs_what_it_is_made_of_and_what_it_refers_to(clinics: list[No
         ("draft.clinics", ["health.clinics"]),
         ("draft.doctors", ["health.clinics"]),
     ]
+
+
+def test_views_are_made_that_what_is_due_or_its_tests_read(clinics: list[Node]) -> None:
+    towns, of_clinics, of_doctors = clinics
+    assert selected([of_clinics], []) == {"city__clinics", "stg_clinics"}
+    assert selected([of_doctors, towns], []) == {"city__doctors", "towns"}
+    tests = [{"city__doctors", "stg_firms"}, {"stg_firms", "stg_taxes"}, {"city__clinics", "stg_clinics"}]
+    assert selected([of_doctors], tests) == {"city__doctors", "stg_firms", "stg_taxes"}
 
 
 @pytest.mark.parametrize(
@@ -269,3 +291,55 @@ def test_a_killed_build_leaves_no_dbt_behind_and_the_next_one_finishes(built: St
     assert f"of {TABLES} tables" in built.kho("build").stdout
     assert marks.joinpath("reference.wards.json").read_bytes() not in noted.values()
     assert f"nothing new for {TABLES} tables" in built.kho("build").stdout
+
+
+SHEETS, PARCELS = (load_all()[table] for table in ("cadastre.parcels", "city.parcels"))
+
+
+def parcel(number: int, use: str = "ODT") -> dict[str, Any]:
+    """A row of raw."""
+    where = {"ward_code": "26740", "located_ward_code": "26740", "longitude": 106.7, "latitude": 10.8, "crs_epsg": 9210}
+    areas = dict.fromkeys(("area_m2", "legal_area_m2", "geodesic_area_m2"), 100.0)
+    about = {"geohash": f"w3gv7cp4{number:04d}", "use_code": use, "updated_date": date(2026, 9, 30)}
+    return {"parcel_id": f"{number:013d}", **where, **areas, **about}
+
+
+@pytest.fixture
+def sheets(built: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Delivers map sheets to raw and builds the parcels; says by which operation the draft's newest version came."""
+    models = {"stg_cadastre__parcels.sql", "cadastre__parcels.yml", "city__parcels.sql", "city__parcels.yml"}
+    project = part_of_project(tmp_path / "dbt", models | {"ward_changes.csv"})
+    monkeypatch.setattr(building, "PROJECT", project)
+    monkeypatch.setattr(building, "refuse_stale_models", lambda _: None)  # of this project there are parts only
+    lake, warehouse = built.settings.lake, built.env["KHO_WAREHOUSE"]
+    contracts = {contract.table: contract for contract in (SHEETS, PARCELS)}
+    door = {name: built.env[name] for name in DOOR}
+
+    def build_with(files: Mapping[str, Any], other: str = "") -> str:
+        delivered(lake, warehouse, SHEETS, files)
+        if other:
+            model = project / "models" / "city" / "city__parcels.sql"
+            model.write_text(f"{model.read_text(encoding='utf-8')}-- {other}\n", encoding="utf-8")
+        building.build(contracts, built.environment, tmp_path, door)
+        return str(table_at(warehouse, "draft.parcels").history(1)[0]["operation"])
+
+    (lake / "marks" / "build" / "draft.parcels.json").unlink(missing_ok=True)
+    yield build_with
+    for table in ("raw_cadastre.parcels", "draft.parcels"):
+        ask(built, f"drop table {table}")
+    remove_folder(lake / "extracts" / "cadastre")
+
+
+def test_of_parcels_only_those_of_changed_sheets_are_made_anew(built: Stack, sheets: Callable[..., str]) -> None:
+    def drafted() -> list[tuple[object, ...]]:
+        return ask(built, "select cast(parcel_id as int), use_code, _file from draft.parcels order by 1")
+
+    first = {"a": [parcel(1), parcel(2)], "b": [parcel(3), parcel(4)], "c'": [parcel(5)], "d": [parcel(6)]}
+    assert sheets(first).startswith("CREATE")
+    assert len(drafted()) == 6
+    second = {"a": first["a"], "b": [parcel(3, "CLN"), parcel(7)], "c'": [parcel(5, "LUC")]}
+    assert sheets(second) == "WRITE"
+    changed = [(1, "ODT", "a"), (2, "ODT", "a"), (3, "CLN", "b"), (5, "LUC", "c'"), (7, "ODT", "b")]
+    assert drafted() == changed
+    assert sheets({**second, "a": [parcel(1)]}, other="another model").startswith("CREATE")
+    assert drafted() == changed[:1] + changed[2:]

@@ -15,6 +15,17 @@ def test_a_model_is_made_of_all_raw_tables_behind_the_models_it_reads(tmp_path: 
     assert found.nodes == {"city__clinics", "stg_a", "stg_b"}
 
 
+def test_what_a_model_reads_itself_it_reads_through_views_alone(tmp_path: Path) -> None:
+    (tmp_path / "city__towns.sql").write_text("select * from {{ ref('city__clinics') }}, {{ ref('stg_b') }}")
+    (tmp_path / "city__clinics.sql").write_text("select * from {{ ref('stg_a') }}")
+    (tmp_path / "stg_a.sql").write_text("select * from {{ source('raw_health', 'clinics') }}")
+    (tmp_path / "stg_b.sql").write_text("select * from {{ source('raw_tax','firms') }}")
+    assert behind("city__towns", tmp_path).raw == {"health.clinics", "tax.firms"}
+    found = behind("city__towns", tmp_path, through_tables=False)
+    assert found.raw == {"tax.firms"}
+    assert found.nodes == {"city__towns", "city__clinics", "stg_b"}
+
+
 def test_our_models_are_made_of_what_their_names_promise() -> None:
     assert behind("city__disease_cases").raw == {"health.disease_cases"}
     assert behind("city__wards").raw == frozenset()

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_a_mark_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_mark(tmp_path, "promote", "city.wards") is None
-    write_mark(tmp_path, "promote", "city.wards", Mark("abc", 3))
-    assert read_mark(tmp_path, "promote", "city.wards") == Mark("abc", 3)
+    write_mark(tmp_path, "promote", "city.wards", Mark("abc", 3, {"health.clinics": 7}))
+    assert read_mark(tmp_path, "promote", "city.wards") == Mark("abc", 3, {"health.clinics": 7})
     assert read_mark(tmp_path, "protect", "city.wards") is None
 
 

@@ -7,8 +7,8 @@ schools as (
     select * from {{ ref('city__schools') }}
 ),
 
-enrolments as (
-    select * from {{ ref('stg_education__pupils') }}
+school_pupils as (
+    select * from {{ ref('city__school_pupils') }}
 ),
 
 pupils as (
@@ -55,13 +55,12 @@ units as (
 
 taught as (
     select
-        enrolments.school_year as of_year,
+        school_pupils.school_year as of_year,
         schools.ward_code,
-        count(distinct enrolments.school_code) as school_count
-    from enrolments
-    inner join schools on enrolments.school_code = schools.school_code
-    where enrolments.is_at_school
-    group by enrolments.school_year, schools.ward_code
+        count(distinct school_pupils.school_code) as school_count
+    from school_pupils
+    inner join schools on school_pupils.school_code = schools.school_code
+    group by school_pupils.school_year, schools.ward_code
 ),
 
 studying as (

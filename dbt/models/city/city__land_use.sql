@@ -12,14 +12,15 @@ land_use_codes as (
 ),
 
 -- Parcels that lie in no ward count nowhere: the test `every_parcel_lies_in_a_ward` tells how many there are.
--- Areas are summed as decimals: sums of doubles depend on the order of rows, and would differ from build to build.
+-- Areas, which have two decimals, are summed as hundredths: sums of doubles depend on the order of rows, and would
+-- differ from build to build; and a double becomes a decimal by way of text (4.3 million parcels: 8 s, this way 3 s).
 counted as (
     select
         ward_code,
         use_code,
         main_use_code,
-        cast(sum(cast(geodesic_area_m2 as decimal(14, 2))) as double) as geodesic_area_m2,
-        cast(sum(cast(legal_area_m2 as decimal(14, 2))) as double) as legal_area_m2,
+        sum(floor(100 * geodesic_area_m2 + 0.5D)) / 100 as geodesic_area_m2,
+        sum(floor(100 * legal_area_m2 + 0.5D)) / 100 as legal_area_m2,
         count(*) as parcel_count,
         count(legal_area_m2) as legal_area_parcel_count
     from parcels

@@ -1,6 +1,21 @@
 -- grain: one row per parcel
+{% set changed_files = changed_parts('city__parcels') %}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    incremental_predicates=['_file in (' ~ changed_files ~ ')'],
+    full_refresh=not changed_files,
+    tblproperties={
+        'delta.dataSkippingNumIndexedCols': 0,
+        'delta.enableChangeDataFeed': 'true',
+        'delta.enableDeletionVectors': 'true'
+    }
+) }}
 with parcels as (
     select * from {{ ref('stg_cadastre__parcels') }}
+    {% if is_incremental() %}
+        where _file in ({{ changed_files }})
+    {% endif %}
 ),
 
 ward_changes as (
@@ -32,6 +47,7 @@ final as (
         parcels.latitude,
         parcels.crs_epsg,
         parcels.updated_date,
+        parcels._file,
         parcels.stated_ward_code = parcels.located_ward_code
         or successors.to_code is not null as is_ward_consistent
     from parcels

@@ -17,6 +17,7 @@ final as (
         latitude,
         crs_epsg,
         updated_date,
+        _file,
         substring_index(use_code, '+', 1) as main_use_code
     from parcels
 )
