@@ -100,7 +100,6 @@ def main() -> None:
                 _measure_csv(stack, given.csv_rows, results, folder)
             _measure_changes(stack, size, results, folder, built)
             if built and size == given.sizes[0]:
-                built.answers = [stack.step("sql", city.QUESTION) for _ in range(3)]
                 built.warm_seconds, built.cold_seconds = city.warm_and_cold(stack)
                 built.keep(folder)
         remove(folder / size)
@@ -173,23 +172,28 @@ def _measure_changes(
     results.others += [step for both in caught_up.values() for step in both]
     if built:
         built.first[size] = city.flow(stack, f"size {size}, the first time")
+        built.answers = city.answers(stack)
         built.parcels[size] = rows_in(stack.settings.environment()["KHO_WAREHOUSE"], "city.parcels")
         built.keep(folder)
     stack.go_to(AFTER)
     changes = results.changes[size] = {}
+    taken: dict[str, tuple[Measure, Measure]] = {}
+    for table in CHANGED:
+        taken[table] = _step(stack, "fetch", table), _step(stack, "ingest", table)
+        if built:
+            flow = city.flow(stack, f"size {size}, {table} a month later")
+            built.changed.setdefault(size, {})[table] = flow
+            built.keep(folder)
     for table in CHANGED:
         first = results.taken[size][table]
         is_pupils = table == "education.pupils"
         whole_fetch, whole_ingest = caught_up[table] if is_pupils else (first.fetch, first.ingest)
-        fetch, ingest = (_step(stack, verb, table) for verb in ("fetch", "ingest"))
+        fetch, ingest = taken[table]
         again = _step(stack, "ingest", table, "--again", *(SCHOOL_YEAR if is_pupils else ()))
         change = changes[table] = Change(first.rows, fetch, ingest, whole_fetch, whole_ingest, again)
         figures = [f"{part.seconds:.1f}" for part in (fetch, ingest, whole_fetch, whole_ingest, again)]
         _row((table, f"{change.rows:,}", *figures, f"{shrink_limit(table, change).found:.2f}"))
         results.keep(folder)
-    if built:
-        built.changed[size] = city.flow(stack, f"size {size}, a month later")
-        built.keep(folder)
 
 
 def _limits(results: Results) -> list[Limit]:
