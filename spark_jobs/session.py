@@ -60,7 +60,7 @@ def connect(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator
 
     `engine` is `sc://host:port/;token=…`. Importing pyspark takes a second: call this only when there is work to do.
     """
-    await_engine(engine, patience_seconds)
+    await_engine(_address(engine)[0], patience_seconds)
     from pyspark.errors.exceptions.connect import SparkConnectException  # noqa: PLC0415
 
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")  # told below, once and in words
@@ -94,9 +94,8 @@ def connect(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator
         ) from error
 
 
-def await_engine(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Return when somebody listens there. Raises EngineDown."""
-    address, _ = _address(engine)
+def await_engine(address: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when somebody listens at one of its doors, `sc://host:port` or `host:port`. Raises EngineDown."""
     host, _, port = address.removeprefix("sc://").rpartition(":")
     deadline = time.monotonic() + patience_seconds
     told = False
@@ -108,7 +107,7 @@ def await_engine(engine: str, patience_seconds: float = PATIENCE_SECONDS) -> Non
                 raise EngineDown(
                     "the engine does not answer",
                     where=address,
-                    expected="a Spark Connect server",
+                    expected="somebody listening there",
                     found=f"{error.strerror or error}, for {patience_seconds:.0f} s",
                     remedy="`./kho up` starts it; `./kho status` and `./kho logs engine` say why it is down",
                 ) from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from spark_jobs.session import (
     FEW_ROWS,
     UPKEEP,
     EngineDown,
+    await_engine,
     connect,
     folder_of,
     plan_for,
@@ -27,6 +30,7 @@ from spark_jobs.session import (
     settle,
     version,
 )
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of pyspark and deltalake; none is ours to mend.
@@ -39,6 +43,17 @@ def test_an_engine_that_is_down_is_refused_with_what_to_do() -> None:
     assert caught.value.where == "sc://127.0.0.1:1"
     assert "Connection refused" in caught.value.found
     assert "./kho up" in caught.value.remedy
+
+
+def test_who_needs_an_engine_that_starts_waits_until_its_door_opens(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", port))
+        opening = threading.Timer(0.2, door.listen)
+        opening.start()
+        await_engine(f"127.0.0.1:{port}")
+        opening.join()
+    assert f"waiting up to 20 s for the engine at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
 def test_an_address_that_is_none_is_refused() -> None:
