@@ -17,17 +17,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quality.contract import CITY, Contract, load_all, load_catalogue
+from quality.contract import Contract, load_all, load_catalogue
 from quality.refusal import Refusal, run
 from quality.rules import literal
 from spark_jobs.environment import Environment, read_environment, setting
-from spark_jobs.lineage import behind, is_view
+from spark_jobs.lineage import behind
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
+from spark_jobs.nodes import Node, inputs_of, left_out, nodes_of, project_files, selected
 from spark_jobs.parts import changed_parts
 from spark_jobs.session import (
     Earlier,
@@ -89,21 +90,6 @@ class Failure:
     query: str = ""
 
 
-@dataclass(frozen=True)
-class Node:
-    """One table that dbt makes. `name`: the seed's or model's; `nodes`, `raw`: what it is made of, see `Behind`.
-
-    `views`: those that it reads. `is_incremental`: dbt can replace parts of it.
-    """
-
-    name: str
-    table: str
-    nodes: frozenset[str]
-    raw: frozenset[str]
-    views: frozenset[str] = frozenset()
-    is_incremental: bool = False
-
-
 def main() -> None:
     """Build what is out of date."""
     argparse.ArgumentParser(prog="kho build", description=__doc__).parse_args()
@@ -129,7 +115,8 @@ def build(
             print(f"build: nothing new for {len(inputs)} tables")
             return
         began = time.monotonic()
-        parts = {CHANGED + n.name.upper(): _parts(n, contracts, environment, files) for n in due if n.is_incremental}
+        incremental = [node for node in due if node.is_incremental]
+        parts = {CHANGED + n.name.upper(): _parts(n, contracts, environment, files, raw) for n in incremental}
         results = _built(contracts, environment, artefacts, {**door, **parts}, due, waiting)
         for node in due:
             read = {table: newest for table in node.raw if (newest := raw[table]) is not None}
@@ -138,56 +125,6 @@ def build(
     tests = sum(result["status"] in {"pass", "warn"} for result in results)
     took = f"{time.monotonic() - began:.0f} s"
     print(f"build: {len(due)} of {len(inputs)} tables, {tests} tests passed, {len(results)} nodes, {took}")
-
-
-def nodes_of(contracts: Mapping[str, Contract], project: Path) -> list[Node]:
-    """All seeds, then all drafts. A draft whose columns refer to another city table also needs what that is made of."""
-    seeds = [path.stem for path in sorted((project / "seeds").glob("*.csv"))]
-    lists = [Node(name, f"reference.{name}", frozenset({name}), frozenset()) for name in seeds]
-    city = {name: contract for name, contract in contracts.items() if contract.schema == CITY}
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in (project / "models").rglob("*.sql")}
-    incremental = {name for name, text in texts.items() if "materialized='incremental'" in text}
-    made_of = {name: behind(name.replace(".", "__"), project / "models") for name in city}
-
-    def raw(table: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-        referred = {column.refers_to.rpartition(".")[0] for column in city[table].columns.values()} & city.keys()
-        return made_of[table].raw.union(*(raw(other, seen | {table}) for other in referred - seen - {table}))
-
-    drafts = []
-    for table, contract in city.items():
-        model = table.replace(".", "__")
-        read = behind(model, project / "models", through_tables=False).nodes
-        views = frozenset(filter(is_view, read))
-        drafts.append(
-            Node(model, f"draft.{contract.name}", made_of[table].nodes, raw(table), views, model in incremental)
-        )
-    return [*lists, *drafts]
-
-
-def project_files(project: Path) -> dict[str, str]:
-    """What dbt reads, by path below `project`: the content of every file, hashed."""
-    return {
-        str(path.relative_to(project)): fingerprint(path.read_text(encoding="utf-8"))
-        for path in sorted(project.rglob("*"))
-        if path.is_file() and path.suffix in {".sql", ".yml", ".csv", ".md"}
-    }
-
-
-def inputs_of(
-    node: Node, contracts: Mapping[str, Contract], files: Mapping[str, str], raw: Mapping[str, int | None]
-) -> str:
-    """Fingerprint of all that a table is made of. Macros, tests and settings of the project count for every table."""
-    own = {
-        path: content
-        for path, content in files.items()
-        if not path.startswith(("models/", "seeds/")) or path == "seeds/seeds.yml" or Path(path).stem in node.nodes
-    }
-    said = {
-        table: contract.sha256
-        for table, contract in contracts.items()
-        if table in node.raw or table.replace(".", "__") in node.nodes
-    }
-    return fingerprint(own, said, {table: raw[table] for table in sorted(node.raw)})
 
 
 def failures(results: list[dict[str, Any]], nodes: Mapping[str, Mapping[str, Any]]) -> list[Failure]:
@@ -215,31 +152,43 @@ def first_lines(message: str) -> str:
     return "\n    ".join(line.strip() for line in lines[:SHOWN_LINES])
 
 
-def _is_current(environment: Environment, node: Node, inputs: Mapping[str, str]) -> bool:
+def _mark(environment: Environment, node: Node) -> Mark | None:
+    """What the build left that made the table as it is; None when another hand has changed it since."""
     mark = read_mark(environment.lake, "build", node.table)
-    return (
-        mark is not None
-        and mark.inputs == inputs[node.table]
-        and mark.version is not None
-        and mark.version == version(environment.warehouse, node.table)
-    )
+    made = version(environment.warehouse, node.table)
+    return mark if mark and made is not None and mark.version == made else None
 
 
-def _parts(node: Node, contracts: Mapping[str, Contract], environment: Environment, files: Mapping[str, str]) -> str:
+def _is_current(environment: Environment, node: Node, inputs: Mapping[str, str]) -> bool:
+    mark = _mark(environment, node)
+    return mark is not None and mark.inputs == inputs[node.table]
+
+
+def _parts(
+    node: Node,
+    contracts: Mapping[str, Contract],
+    environment: Environment,
+    files: Mapping[str, str],
+    raw: Mapping[str, int | None],
+) -> str:
     """SQL literals of the parts of an incremental draft that are not as its raw table is; "" when all may be."""
-    warehouse, mark = environment.warehouse, read_mark(environment.lake, "build", node.table)
-    if mark is None or mark.version is None or mark.version != version(warehouse, node.table):
+    warehouse, mark = environment.warehouse, _mark(environment, node)
+    if mark is None or mark.read.keys() != node.raw or mark.inputs != inputs_of(node, contracts, files, mark.read):
         return ""
-    is_alike = mark.read.keys() == node.raw and mark.inputs == inputs_of(node, contracts, files, mark.read)
-    moved = [table for table in node.raw if is_alike and mark.read[table] != version(warehouse, f"raw_{table}")]
-    is_worn = rows_in(warehouse, node.table) > HELD_AT_MOST * rows_at(warehouse, node.table, mark.version)
-    if is_worn or len(moved) != 1:
+    moved = [table for table in node.raw if mark.read[table] != raw[table]]
+    if len(moved) != 1 or _is_worn(warehouse, node.table):
         return ""
     history = table_at(warehouse, node.table).history()
     built = next(entry["timestamp"] for entry in history if entry["version"] == mark.version)
     since = Earlier(mark.read[moved[0]], built)
     found = changed_parts(environment.lake, warehouse, contracts[moved[0]], since)
     return ", ".join(map(literal, sorted(found))) if found and len(found) <= PARTS_AT_MOST else ""
+
+
+def _is_worn(warehouse: str, table: str) -> bool:
+    """Whether too many of the rows in a draft's files do not count any more."""
+    held = rows_in(warehouse, table)
+    return held > HELD_AT_MOST * rows_at(warehouse, table, table_at(warehouse, table).version())
 
 
 def _built(
@@ -265,7 +214,7 @@ def _built(
     chosen = selected(due, tests)
     read = {table for name in chosen for table in behind(name, PROJECT / "models", through_tables=False).raw}
     is_large = any(rows_in(environment.warehouse, f"raw_{table}") >= MANY_ROWS for table in read)
-    words = ["build", "--select", *sorted(chosen), "--exclude", *NOT_ASKED, *_left_out(due, waiting)]
+    words = ["build", "--select", *sorted(chosen), "--exclude", *NOT_ASKED, *left_out(due, waiting)]
     finished = run_dbt(words, artefacts, door, is_large=is_large)
     results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
     failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
@@ -298,24 +247,6 @@ def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:
     from quality.render import GENERATED, refuse_stale, render  # noqa: PLC0415 - only a real build pays for it
 
     refuse_stale(render(contracts, load_catalogue()), GENERATED)
-
-
-def selected(due: Sequence[Node], tests: Collection[Collection[str]]) -> set[str]:
-    """What dbt is to make: what is due, and the views that it or its tests read, for an engine knows none at its start.
-
-    `tests`: what each test reads; dbt asks every test of which something is made.
-    """
-    chosen = {node.name for node in due}.union(*(node.views for node in due))
-    while more := {name for read in tests if chosen.intersection(read) for name in read if is_view(name)} - chosen:
-        chosen |= more
-    return chosen
-
-
-def _left_out(due: Sequence[Node], waiting: Sequence[Node]) -> list[str]:
-    """What tests of what is due may read that cannot be made yet."""
-    return sorted(
-        {node.name for node in waiting}.union(*(n.nodes for n in waiting)) - {name for n in due for name in n.nodes}
-    )
 
 
 def run_dbt(

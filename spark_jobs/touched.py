@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from spark_jobs.asking import ask, same_key
-from spark_jobs.session import UPKEEP, Earlier, table_at
+from spark_jobs.session import UPKEEP, Earlier, rows_in, table_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ def touched(
             raise
         return None  # `compact` keeps a draft's past for a week
     keys = pa.table(feed).select(list(key)).group_by(list(key)).aggregate([])
-    if len(keys) > SHARE_AT_MOST * sum(log.get_add_actions(flatten=True)["num_records"].to_pylist()):
+    if len(keys) > SHARE_AT_MOST * rows_in(warehouse, table):
         return None
     listed = ", ".join(f"new.`{name}`" for name in columns)
     query = f"select {listed} from new left semi join old on {same_key(key)}"  # noqa: S608
