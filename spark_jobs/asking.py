@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from arro3.core.types import ArrowStreamExportable
     from deltalake import DeltaTable
 
 
 def ask(query: str, **tables: DeltaTable) -> pa.RecordBatchReader:
-    """The answer, batch by batch. `tables`: by the names that the query calls them.
-
-    In plain types: DataFusion prefers views, which hold on to all that they were taken from, and which pyspark (4.1.4)
-    does not know.
-    """
-    import pyarrow as pa  # noqa: PLC0415
+    """The answer, batch by batch, in plain types. `tables`: by the names that the query calls them."""
     from deltalake import QueryBuilder  # noqa: PLC0415
 
     asked = QueryBuilder()
     for name, table in tables.items():
         asked = asked.register(name, table)
-    answer = pa.RecordBatchReader.from_stream(asked.execute(query))
-    plain: dict[pa.DataType, pa.DataType] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
-    return answer.cast(pa.schema([field.with_type(plain.get(field.type, field.type)) for field in answer.schema]))
+    return plain(asked.execute(query))
+
+
+def plain(answer: ArrowStreamExportable) -> pa.RecordBatchReader:
+    """What DataFusion gives, in types that all know.
+
+    It prefers views, which hold on to all that they were taken from, and which pyspark (4.1.4) does not know.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    reader = pa.RecordBatchReader.from_stream(answer)
+    types: dict[pa.DataType, pa.DataType] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return reader.cast(pa.schema([field.with_type(types.get(field.type, field.type)) for field in reader.schema]))
 
 
 def quoted(text: str) -> str:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -26,11 +26,13 @@ class Mark:
     """`inputs`: fingerprint of all a step read; `version`: the Delta version its output then had.
 
     `read`: versions of tables among the inputs, by name, of steps that ask what has changed since.
+    `left`: when (ms), of a mark that was read.
     """
 
     inputs: str
     version: int | None
     read: Mapping[str, int] = field(default_factory=dict)
+    left: int = field(default=0, compare=False)
 
 
 def fingerprint(*parts: object) -> str:
@@ -42,8 +44,9 @@ def fingerprint(*parts: object) -> str:
 def read_mark(lake: Path, step: str, table: str) -> Mark | None:
     """What the step left, or None. A mark that cannot be read is no mark."""
     try:
-        found = json.loads(_path(lake, step, table).read_text(encoding="utf-8"))
-        return Mark(found["inputs"], found["version"], found.get("read", {}))
+        with _path(lake, step, table).open(encoding="utf-8") as file:
+            found, left = json.load(file), os.fstat(file.fileno()).st_mtime_ns // 1_000_000
+        return Mark(found["inputs"], found["version"], found.get("read", {}), left)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -53,7 +56,8 @@ def write_mark(lake: Path, step: str, table: str, mark: Mark) -> None:
     path = _path(lake, step, table)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+    said = {"inputs": mark.inputs, "version": mark.version, "read": dict(mark.read)}
+    fresh.write_text(json.dumps(said), encoding="utf-8")
     fresh.replace(path)
 
 

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from quality.refusal import Refusal
@@ -25,6 +26,7 @@ from spark_jobs.places import ensure_folder, remove_folder, saying, writing
 from spark_jobs.raw import DELTA_NAMES, HISTORY, USER_METADATA, in_sql
 from spark_jobs.removals import Limit
 from spark_jobs.session import (
+    Earlier,
     connect,
     delta_table,
     folder_of,
@@ -35,12 +37,13 @@ from spark_jobs.session import (
     table_at,
     version,
 )
+from spark_jobs.touched import FEED, replaced
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-PROPERTIES = {**HISTORY, "delta.enableChangeDataFeed": "true"}
+PROPERTIES = {**HISTORY, FEED: "true"}
 # Delta tells the catalogue a table's columns, else an analyst's JDBC client shows tables without any. Only here, for
 # of a table that changes the type of a column it can not be told, which the log then says at length.
 COLUMNS_TO_CATALOGUE = "spark.databricks.delta.catalog.update.enabled"
@@ -54,6 +57,7 @@ class Merge:
 
     `replace`: a column that went away or changed its type makes the table anew, with its history; else it is refused.
     `limit`: how many rows may go, however many if there is none.
+    `since`: the version of the source that the target is like, if that is known.
     `personal`: other accounts of this machine may not read the table's files.
     """
 
@@ -65,6 +69,7 @@ class Merge:
     made_from: Mapping[str, Any]
     replace: bool = False
     limit: Limit | None = None
+    since: Earlier | None = None
     personal: bool = False
 
     @property
@@ -112,7 +117,11 @@ def merge(environment: Environment, job: Merge) -> str:
         _by_engine(environment, job, made)
         return f"made anew, for {'; '.join(lost)}"
     old = table_at(warehouse, job.target)
-    counts, rows = _changes(old, new, job, added)
+    with TemporaryDirectory(prefix="kho-") as held:
+        sides = None
+        if job.since and not added:
+            sides = replaced(warehouse, job.source, list(job.columns), job.since, job.source_version, Path(held))
+        counts, rows = _changes(*(sides or (old, new)), job, added)
     if not added and not counts:
         return ""
     if job.limit and counts["deleted"]:
@@ -146,6 +155,8 @@ def _changes(
     old: DeltaTable, new: DeltaTable, job: Merge, added: Sequence[str]
 ) -> tuple[Counter[str], pa.Table | None]:
     """How many rows must be inserted, updated and deleted; and those rows, unless they are too many to hold.
+
+    `old`, `new`: both tables, or of both all rows that the other may not have.
 
     They stand there as they are to be; of one that must be deleted, the key alone is known.
     """

@@ -19,21 +19,27 @@ from quality.refusal import NotYet, Refusal, run
 from spark_jobs.environment import Environment, chosen, for_each, read_environment
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
 from spark_jobs.releases import make_release
-from spark_jobs.session import version
+from spark_jobs.session import Earlier, version
 from spark_jobs.verdicts import require_passed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+DRAFT = "draft"
+
 
 @dataclass(frozen=True)
 class State:
-    """Where a table stands: its newest draft, what the city would be made from, the city's own version, if any."""
+    """Where a table stands: its newest draft, what the city would be made from, the city's own version, if any.
+
+    `since`: the draft that the city is like; None when that is not known.
+    """
 
     draft: int | None
     inputs: str
     city: int | None
     is_in: bool
+    since: Earlier | None
 
 
 def main() -> None:
@@ -100,8 +106,11 @@ def _state(contract: Contract, environment: Environment) -> State:
     city = version(environment.warehouse, contract.table)
     columns = [(name, column.type) for name, column in contract.columns.items()]
     inputs = fingerprint(draft, contract.sha256, columns, contract.key)
-    is_in = city is not None and read_mark(environment.lake, "promote", contract.table) == Mark(inputs, city)
-    return State(draft, inputs, city, is_in)
+    mark = read_mark(environment.lake, "promote", contract.table)
+    if mark is None or city is None or mark.version != city:  # another hand has changed it since
+        return State(draft, inputs, city, is_in=False, since=None)
+    since = Earlier(mark.read[DRAFT], mark.left) if DRAFT in mark.read else None
+    return State(draft, inputs, city, mark.inputs == inputs, since)
 
 
 def _promote(contract: Contract, environment: Environment, allowed: int | None) -> None:
@@ -126,10 +135,20 @@ def _promote(contract: Contract, environment: Environment, allowed: int | None) 
         shown = [name for name, column in contract.columns.items() if column.pii == "none"]
         limit = Limit(contract.removed_at_most_pct, contract.path.name, shown, allowed)
         is_personal = len(shown) < len(contract.columns)
-        job = Merge(draft, state.draft, city, columns, contract.key, said, limit=limit, personal=is_personal)
+        job = Merge(
+            draft,
+            state.draft,
+            city,
+            columns,
+            contract.key,
+            said,
+            limit=limit,
+            since=state.since,
+            personal=is_personal,
+        )
         changes = merge(environment, job)
         after = version(environment.warehouse, city)
-        write_mark(environment.lake, "promote", city, Mark(state.inputs, after))
+        write_mark(environment.lake, "promote", city, Mark(state.inputs, after, {DRAFT: state.draft}))
         print(
             f"promote {city}: {f'{changes}: version {after}' if changes else f'no row changed, version {after} stays'}"
         )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from quality.contract import Contract
 from quality.refusal import Refusal
+from spark_jobs import merge as merging
+from spark_jobs.asking import ask as asked
 from spark_jobs.environment import Environment
 from spark_jobs.merge import ColumnsChanged
 from spark_jobs.promote import allowed_removals, promote
@@ -18,6 +22,7 @@ from spark_jobs.removals import TooManyRemovals
 from spark_jobs.session import version
 from spark_jobs.verdicts import NotPassed
 from tests.spark_jobs.processes import start
+from tests.spark_jobs.verdicts import check
 
 # Of pyspark and deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -146,6 +151,54 @@ def test_the_feed_leads_from_each_version_to_the_next_and_tells_no_change_that_i
             ],
             key=str,
         )
+
+
+def test_of_a_draft_whose_parts_were_replaced_only_they_are_compared_unless_another_hand_changed_the_city(
+    clinics: Contract, corner: Environment, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = dataclasses.replace(clinics, removed_at_most_pct=100)
+    table = f"draft.{contract.name}"
+    many = {number: number for number in range(10, 100)}
+    compared: list[int] = []
+
+    def counted(query: str, **tables: DeltaTable) -> pa.RecordBatchReader:
+        compared.append(asked("select id from new", new=tables["new"]).read_all().num_rows)
+        return asked(query, **tables)
+
+    def draft_part(owner: str, beds: Mapping[int, int | None]) -> None:
+        rows = ", ".join(f"({key}, 'Số {key}', {'null' if count is None else count})" for key, count in beds.items())
+        ask(
+            f"insert into {table} replace where owner = '{owner}' "
+            f"select cast(id as int), name, cast(beds as int), '{owner}' from values {rows} as (id, name, beds)"
+        )
+        check(contract, corner, "draft", passed=True)
+
+    monkeypatch.setattr(merging, "ask", counted)
+    ask("create schema if not exists draft")
+    properties = "'delta.enableChangeDataFeed' = 'true', 'delta.enableDeletionVectors' = 'true'"
+    ask(f"create table {table} (id int, name string, beds int, owner string) using delta tblproperties ({properties})")
+    draft_part("An", many)
+    draft_part("Bình", {1: 1, 2: 2, 3: None})
+    assert promoted(contract, corner) == 0
+    draft_part("Bình", {1: 1, 2: None, 4: 4})
+    assert promoted(contract, corner) == 1
+    feed = f"select _change_type, id, beds from table_changes('{contract.table}', 1, 1) order by id, 1"
+    assert ask(feed) == [
+        ("update_postimage", 2, None),
+        ("update_preimage", 2, 2),
+        ("delete", 3, None),
+        ("insert", 4, 4),
+    ]
+    draft_part("Bình", {4: 4, 2: None, 1: 1})
+    assert promoted(contract, corner) == 1, "what came anew is as it was"
+    draft_part("Bình", {1: 1, 4: 5})
+    assert promoted(contract, corner) == 2, "since that draft, of which the city has no version of its own"
+    assert compared == [93, 3, 3, 2]
+    ask(f"update {contract.table} set beds = 0 where id = 10")
+    draft_part("Bình", {1: 1})
+    assert promoted(contract, corner) == 4
+    assert compared[4:] == [91]
+    assert set(ask(f"select id, beds from {contract.table}")) == {*many.items(), (1, 1)}
 
 
 def test_more_removals_than_the_contract_lets_go_stop_for_a_person(

@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 
 from spark_jobs.places import remove_folder
 from spark_jobs.session import Earlier, folder_of
-from spark_jobs.touched import FEED, touched
+from spark_jobs.touched import FEED, replaced, touched
 
 # Of deltalake; none is ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -50,7 +50,7 @@ def test_rows_that_came_or_came_again_are_told_with_all_that_have_their_keys(tmp
 def test_many_rows_are_not_told_one_by_one(tmp_path: Path) -> None:
     write(tmp_path, "a", list(range(100)))
     since = Earlier(0, now())
-    write(tmp_path, "b", list(range(100, 120)))
+    write(tmp_path, "b", list(range(100, 130)))
     assert rows(tmp_path, since, 1) is None
 
 
@@ -81,3 +81,17 @@ def test_a_feed_that_upkeep_removed_tells_nothing(tmp_path: Path) -> None:
     assert feed.is_dir()
     remove_folder(feed)
     assert rows(tmp_path, since, 2) is None
+
+
+def test_what_left_and_what_came_is_told_of_one_commit(tmp_path: Path) -> None:
+    write(tmp_path, "a", list(range(100)))
+    write(tmp_path, "b", [100, 101])
+    since = Earlier(1, now())
+    write(tmp_path, "b", [101, 102])
+    sides = replaced(str(tmp_path), TABLE, ["id", "part"], since, 2, tmp_path / "sides")
+    assert sides is not None
+    left, came = (pa.table(side.to_pyarrow_table()).sort_by("id").to_pylist() for side in sides)
+    assert left == [{"id": 100, "part": "b"}, {"id": 101, "part": "b"}]
+    assert came == [{"id": 101, "part": "b"}, {"id": 102, "part": "b"}]
+    write(tmp_path, "c", [103])
+    assert replaced(str(tmp_path), TABLE, ["id"], since, 3, tmp_path / "others") is None
