@@ -28,7 +28,7 @@ from quality.rules import literal
 from spark_jobs.environment import Environment, read_environment, setting
 from spark_jobs.lineage import behind
 from spark_jobs.marks import Mark, fingerprint, one_at_a_time, read_mark, write_mark
-from spark_jobs.nodes import Node, inputs_of, left_out, nodes_of, project_files, selected
+from spark_jobs.nodes import Node, inputs_of, left_out, nodes_of, project_files, reading, selected
 from spark_jobs.parts import changed_parts
 from spark_jobs.session import (
     Earlier,
@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1] / "dbt"
 # How dbt reaches the engine. By the name of the second it knows what to keep out of its logs.
 DOOR = ("KHO_THRIFT_PORT", "DBT_ENV_SECRET_THRIFT")
-# Before the name of an incremental model: which parts of it dbt is to replace, see `dbt/macros/replace_where.sql`.
-CHANGED = "KHO_CHANGED_"
+# What macros read as `dbt_metadata_envs`. Before the name of an incremental model, which parts of it dbt is to replace,
+# see `dbt/macros/replace_where.sql`; and what reads very many rows and how that is planned, see `plan_for_many.sql`.
+CHANGED, MANY = "DBT_ENV_CUSTOM_ENV_KHO_CHANGED_", "DBT_ENV_CUSTOM_ENV_KHO_MANY_ROWS"
 HELD_AT_MOST = 1.25  # rows in a draft's files, of those that count: what is replaced is first only marked as deleted
 PARTS_AT_MOST = 1_000  # a value of the environment holds 128 KiB
 SAMPLES = 3
@@ -59,11 +60,9 @@ NOT_ASKED = ("resource_type:unit_test", "test_name:unique_together")
 # Some ninety statements, most of them over small tables, took the engine 134 s of processor time compiled to Java,
 # otherwise 74 s (size test, warm, side by side). Of a table this large the compiler pays.
 MANY_ROWS = 1_000_000
-# Dbt must not go on building when the build that holds the lock was killed: 1 is PR_SET_PDEATHSIG, 9 is SIGKILL. To
-# look for garbage while it reads the project, of which there is none, took it a tenth of that time.
+# Dbt must not go on building when the build that holds the lock was killed: 1 is PR_SET_PDEATHSIG, 9 is SIGKILL.
 DBT = """
-import ctypes, gc, sys
-gc.set_threshold(100_000)
+import ctypes, sys
 sys.platform == "linux" and ctypes.CDLL(None).prctl(1, 9)
 from dbt.cli.main import cli
 cli()
@@ -117,7 +116,9 @@ def build(
         began = time.monotonic()
         incremental = [node for node in due if node.is_incremental]
         parts = {CHANGED + n.name.upper(): _parts(n, contracts, environment, files, raw) for n in incremental}
-        results = _built(contracts, environment, artefacts, {**door, **parts}, due, waiting)
+        many = {"nodes": reading(_many(environment, nodes), PROJECT), "settings": planning_settings(is_large=True)}
+        said = {**door, **parts, MANY: json.dumps(many)}
+        results = _built(contracts, environment, artefacts, said, due, waiting)
         for node in due:
             read = {table: newest for table in node.raw if (newest := raw[table]) is not None}
             made = version(environment.warehouse, node.table)
@@ -178,9 +179,7 @@ def _parts(
     moved = [table for table in node.raw if mark.read[table] != raw[table]]
     if len(moved) != 1 or _is_worn(warehouse, node.table):
         return ""
-    history = table_at(warehouse, node.table).history()
-    built = next(entry["timestamp"] for entry in history if entry["version"] == mark.version)
-    since = Earlier(mark.read[moved[0]], built)
+    since = Earlier(mark.read[moved[0]], mark.left)
     found = changed_parts(environment.lake, warehouse, contracts[moved[0]], since)
     return ", ".join(map(literal, sorted(found))) if found and len(found) <= PARTS_AT_MOST else ""
 
@@ -195,7 +194,7 @@ def _built(
     contracts: Mapping[str, Contract],
     environment: Environment,
     artefacts: Path,
-    door: Mapping[str, str],
+    said: Mapping[str, str],
     due: Sequence[Node],
     waiting: Sequence[Node],
 ) -> list[dict[str, Any]]:
@@ -209,13 +208,11 @@ def _built(
         with connect(environment.engine) as spark:
             for node in missing:
                 settle(spark, environment.warehouse, node.table)
-    await_engine(f"127.0.0.1:{door[DOOR[0]]}")  # of an engine that starts, the last door to open
+    await_engine(f"127.0.0.1:{said[DOOR[0]]}")  # of an engine that starts, the last door to open
     tests = [behind(path.stem, PROJECT / "tests").nodes for path in (PROJECT / "tests").glob("*.sql")]
     chosen = selected(due, tests)
-    read = {table for name in chosen for table in behind(name, PROJECT / "models", through_tables=False).raw}
-    is_large = any(rows_in(environment.warehouse, f"raw_{table}") >= MANY_ROWS for table in read)
     words = ["build", "--select", *sorted(chosen), "--exclude", *NOT_ASKED, *left_out(due, waiting)]
-    finished = run_dbt(words, artefacts, door, is_large=is_large)
+    finished = run_dbt(words, artefacts, said)
     results, nodes = _read(target / "run_results.json", "results", []), _read(target / "manifest.json", "nodes", {})
     failed = failures(results, nodes | _read(target / "manifest.json", "unit_tests", {}))
     if failed:
@@ -231,6 +228,22 @@ def _built(
     if finished.returncode or not results:
         raise BuildFailed("dbt could not read the project", **said_by_dbt(finished.stdout, artefacts))
     return list(results)
+
+
+def _many(environment: Environment, nodes: Sequence[Node]) -> set[str]:
+    """Departments' tables, and drafts by their models, that have very many rows.
+
+    An incremental draft that is not there yet may have as many as what it is made of; others never have.
+    """
+    warehouse = environment.warehouse
+    raw = {table for node in nodes for table in node.raw}
+    many = {table for table in raw if rows_in(warehouse, f"raw_{table}") >= MANY_ROWS}
+    for node in nodes:
+        if node.is_incremental:
+            is_there = version(warehouse, node.table) is not None
+            if rows_in(warehouse, node.table) >= MANY_ROWS if is_there else not many.isdisjoint(node.raw):
+                many.add(node.name)
+    return many
 
 
 def said_by_dbt(printed: str, artefacts: Path) -> dict[str, str]:
@@ -249,21 +262,19 @@ def refuse_stale_models(contracts: Mapping[str, Contract]) -> None:
     refuse_stale(render(contracts, load_catalogue()), GENERATED)
 
 
-def run_dbt(
-    words: Sequence[str], artefacts: Path, door: Mapping[str, str], *, is_large: bool
-) -> subprocess.CompletedProcess[str]:
+def run_dbt(words: Sequence[str], artefacts: Path, said: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run dbt in a process of its own that cannot take our folder `dbt` for the package (-P, no PYTHONPATH).
 
-    `door`: the values of DOOR, and which parts are to be replaced.
-    `is_large`: how its queries are planned, see `planning_settings`; `profiles.yml` reads them as SPARK_SQL_….
+    `said`: in its environment; the values of DOOR, at least.
+    Its statements are planned for few rows, see `planning_settings`; `profiles.yml` reads that as SPARK_SQL_….
     """
     # What dbt remembers of a project (2 s less of 4) was seen to be wrong of files that went and came back, so it may
     # only where no file is another. As long as it is not said of which project that is, it is of none.
     target = artefacts / "target"
     remembered = target / "partial_parse.msgpack"
-    said, project = remembered.with_suffix(".of"), fingerprint(str(PROJECT), project_files(PROJECT))
-    is_known = remembered.exists() and said.exists() and said.read_text(encoding="utf-8") == project
-    said.unlink(missing_ok=True)
+    of, project = remembered.with_suffix(".of"), fingerprint(str(PROJECT), project_files(PROJECT))
+    is_known = remembered.exists() and of.exists() and of.read_text(encoding="utf-8") == project
+    of.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-P", "-c", DBT, "--no-use-colors", *words),
         "--partial-parse" if is_known else "--no-partial-parse",
@@ -271,13 +282,11 @@ def run_dbt(
         *("--target-path", str(target), "--log-path", str(artefacts / "logs")),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {
-        name.upper().replace(".", "_"): value for name, value in planning_settings(is_large=is_large).items()
-    }
-    environment |= {**door, "PYTHONUTF8": "1"}
+    environment |= {name.upper().replace(".", "_"): value for name, value in planning_settings(is_large=False).items()}
+    environment |= {**said, "PYTHONUTF8": "1"}
     done = subprocess.run(command, cwd=artefacts, env=environment, capture_output=True, encoding="utf-8", check=False)
     if remembered.exists():
-        said.write_text(project, encoding="utf-8")
+        of.write_text(project, encoding="utf-8")
     return done
 
 

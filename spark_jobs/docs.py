@@ -123,7 +123,7 @@ def told(results: Sequence[Json]) -> list[str]:
 
 def _run(words: Sequence[str], artefacts: Path, door: Mapping[str, str]) -> None:
     artefacts.mkdir(parents=True, exist_ok=True)
-    done = run_dbt(words, artefacts, door, is_large=False)
+    done = run_dbt(words, artefacts, door)
     if done.returncode:
         raise DocsFailed(f"dbt {' '.join(words[:2])} failed", **said_by_dbt(done.stdout, artefacts))
 

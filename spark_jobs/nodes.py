@@ -76,6 +76,12 @@ def inputs_of(
     return fingerprint(own, said, {table: raw[table] for table in sorted(node.raw)})
 
 
+def reading(tables: Collection[str], project: Path) -> list[str]:
+    """Models and tests that read one of these departments' tables or models, itself or through views."""
+    read = {path.stem: behind(path.stem, project, through_tables=False) for path in project.rglob("*.sql")}
+    return sorted(name for name, of in read.items() if not (of.raw | of.nodes - {name}).isdisjoint(tables))
+
+
 def selected(due: Sequence[Node], tests: Collection[Collection[str]]) -> set[str]:
     """What dbt is to make: what is due, and the views that it or its tests read, for an engine knows none at its start.
 

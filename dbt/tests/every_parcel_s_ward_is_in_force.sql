@@ -1,6 +1,7 @@
--- Outlines and the list of wards are two files of one source: a row is a ward that only the outlines know.
-with parcels as (
-    select * from {{ ref('city__parcels') }}
+-- Outlines and the list of wards are two files of one source: a row is a ward that only the outlines know. The land use
+-- counts every parcel in a ward, and has few rows.
+with land_use as (
+    select * from {{ ref('city__land_use') }}
 ),
 
 wards as (
@@ -8,8 +9,7 @@ wards as (
 ),
 
 located as (
-    select distinct ward_code from parcels
-    where ward_code is not null
+    select distinct ward_code from land_use
 ),
 
 final as (

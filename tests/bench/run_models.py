@@ -19,7 +19,7 @@ def main() -> None:
     Path(folder).mkdir(exist_ok=True)
     read = {name for model in models for name in behind(model, through_tables=False).nodes}
     words = ["run", "--select", *models, *sorted(filter(is_view, read))]
-    done = run_dbt(words, Path(folder), {name: setting(name) for name in DOOR}, is_large=False)
+    done = run_dbt(words, Path(folder), {name: setting(name) for name in DOOR})
     if done.returncode:
         print(done.stdout[-4000:])
     sys.exit(done.returncode)

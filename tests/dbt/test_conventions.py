@@ -176,7 +176,7 @@ OFFENDERS: list[tuple[Rule, dict[str, Node], set[str]]] = [
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Node]:
     """The project as dbt reads it."""
     folder = tmp_path_factory.mktemp("dbt")
-    done = run_dbt(["parse"], folder, NOTHING_LISTENS, is_large=False)
+    done = run_dbt(["parse"], folder, NOTHING_LISTENS)
     assert done.returncode == 0, done.stdout
     assert "deprecat" not in done.stdout.lower()
     return nodes_in(json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8")))

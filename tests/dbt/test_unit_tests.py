@@ -38,7 +38,7 @@ def nothing_delivered(engine: Stack) -> Stack:
 def test_every_unit_test_of_the_models_passes(nothing_delivered: Stack, tmp_path: Path) -> None:
     door = {name: nothing_delivered.env[name] for name in DOOR}
     words = ["build", "--empty", "--exclude", "test_type:data", "--vars", f"sandbox: {SANDBOX}"]
-    done = run_dbt(words, tmp_path, door, is_large=False)
+    done = run_dbt(words, tmp_path, door)
     assert done.returncode == 0, done.stdout
     results, tests = (
         json.loads((tmp_path / "target" / name).read_text(encoding="utf-8"))[part]

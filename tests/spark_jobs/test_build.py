@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -153,7 +154,7 @@ def test_dbt_remembers_a_project_only_as_it_was(project: Path, tmp_path: Path, m
     ):
         if changes:
             (project / "models" / "new.sql").write_text("select 1 as a", encoding="utf-8")
-        assert run_dbt(["parse"], tmp_path, dict.fromkeys(DOOR, "1"), is_large=False).returncode == 0
+        assert run_dbt(["parse"], tmp_path, dict.fromkeys(DOOR, "1")).returncode == 0
         words = log.read_text(encoding="utf-8")
         assert told in words[before:]
         before = len(words)
@@ -218,7 +219,7 @@ def parcel(number: int, use: str = "ODT") -> dict[str, Any]:
 def sheets(built: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """Delivers map sheets to raw and builds the parcels; says by which operation the draft's newest version came."""
     models = {"stg_cadastre__parcels.sql", "cadastre__parcels.yml", "city__parcels.sql", "city__parcels.yml"}
-    project = part_of_project(tmp_path / "dbt", models | {"ward_changes.csv"})
+    project = part_of_project(tmp_path / "dbt", models | {"ward_changes.csv", "a_geohash_names_one_parcel.sql"})
     monkeypatch.setattr(building, "PROJECT", project)
     monkeypatch.setattr(building, "refuse_stale_models", lambda _: None)  # of this project there are parts only
     lake, warehouse = built.settings.lake, built.env["KHO_WAREHOUSE"]
@@ -240,7 +241,15 @@ def sheets(built: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     remove_folder(lake / "extracts" / "cadastre")
 
 
-def test_of_parcels_only_those_of_changed_sheets_are_made_anew(built: Stack, sheets: Callable[..., str]) -> None:
+def test_of_parcels_only_those_of_changed_sheets_are_made_anew(
+    built: Stack, sheets: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled() -> list[str]:
+        told = (tmp_path / "logs" / "dbt.log").read_text(encoding="utf-8")
+        return sorted(
+            re.findall(r'"node_id": "[a-z]+\.kho_mo\.(\w+)"} \*/\s+set spark.sql.codegen.wholeStage = true', told)
+        )
+
     def drafted() -> list[tuple[object, ...]]:
         return ask(built, "select cast(parcel_id as int), use_code, _file from draft.parcels order by 1")
 
@@ -251,5 +260,8 @@ def test_of_parcels_only_those_of_changed_sheets_are_made_anew(built: Stack, she
     assert sheets(second) == "WRITE"
     changed = [(1, "ODT", "a"), (2, "ODT", "a"), (3, "CLN", "b"), (5, "LUC", "c'"), (7, "ODT", "b")]
     assert drafted() == changed
+    assert compiled() == []
+    monkeypatch.setattr(building, "MANY_ROWS", 4)
     assert sheets({**second, "a": [parcel(1)]}, other="another model").startswith("CREATE")
     assert drafted() == changed[:1] + changed[2:]
+    assert compiled() == ["a_geohash_names_one_parcel", "city__parcels"], "that read very many rows"

@@ -8,7 +8,7 @@ import pytest
 
 from quality.contract import Column, Contract, Text
 from spark_jobs.build import PROJECT
-from spark_jobs.nodes import Node, inputs_of, nodes_of, project_files, selected
+from spark_jobs.nodes import Node, inputs_of, nodes_of, project_files, reading, selected
 
 
 def test_every_file_that_dbt_reads_counts_as_an_input(tmp_path: Path) -> None:
@@ -60,6 +60,14 @@ def test_views_are_made_that_what_is_due_or_its_tests_read(clinics: list[Node]) 
     assert selected([of_doctors, towns], []) == {"city__doctors", "towns"}
     tests = [{"city__doctors", "stg_firms"}, {"stg_firms", "stg_taxes"}, {"city__clinics", "stg_clinics"}]
     assert selected([of_doctors], tests) == {"city__doctors", "stg_firms", "stg_taxes"}
+
+
+@pytest.mark.usefixtures("clinics")
+def test_who_reads_a_table_is_known_through_views_but_not_through_tables(tmp_path: Path) -> None:
+    (tmp_path / "tests" / "some.sql").write_text("select * from {{ ref('city__clinics') }}", encoding="utf-8")
+    assert reading({"health.clinics"}, tmp_path) == ["city__clinics", "stg_clinics"]
+    assert reading({"city__clinics"}, tmp_path) == ["some"]
+    assert reading({"towns"}, tmp_path) == ["city__clinics", "city__doctors"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 -- grain: one row per parcel
-{% set changed_files = changed_parts('city__parcels') %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
-    incremental_predicates=['_file in (' ~ changed_files ~ ')'],
-    full_refresh=not changed_files,
+    unique_key='_file',
     tblproperties={
         'delta.dataSkippingNumIndexedCols': 0,
         'delta.enableChangeDataFeed': 'true',
@@ -14,7 +12,7 @@
 with parcels as (
     select * from {{ ref('stg_cadastre__parcels') }}
     {% if is_incremental() %}
-        where _file in ({{ changed_files }})
+        where _file in ({{ changed_parts('city__parcels') }})
     {% endif %}
 ),
 

@@ -1,17 +1,15 @@
 -- grain: one row per school year, school and grade
-{% set changed_years = changed_parts('city__school_pupils') %}
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_where',
-    incremental_predicates=['school_year_name in (' ~ changed_years ~ ')'],
-    full_refresh=not changed_years
+    unique_key='school_year_name'
 ) }}
 with enrolments as (
     select * from {{ ref('stg_education__pupils') }}
     where
         is_at_school
         {% if is_incremental() %}
-            and school_year_name in ({{ changed_years }})
+            and school_year_name in ({{ changed_parts('city__school_pupils') }})
         {% endif %}
 ),
 
