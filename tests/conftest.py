@@ -24,6 +24,7 @@ from spark_jobs.connectors import variable
 from tests.stack import Stack
 
 PORT_BASE = int(os.environ.get("KHO_TEST_PORT_BASE", "27000"))
+INSTALLATIONS = ("stack", "engine", "ckan")
 GIVE_WAY = 5  # to the tests with an engine, which take longest
 YEARBOOKS = ROOT / "infra" / "departments" / "health" / "yearbooks"
 
@@ -33,12 +34,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(tryfirst=True)  # before the distribution looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one installation run in one process, one after another; meanwhile all others run in the third."""
-    items.sort(key=lambda item: item.get_closest_marker("disruptive") is not None)
+    """Tests of one installation run in one process, one after another; meanwhile all others run in the third.
+
+    Of those, a module's run in one, for what they share is made once a process.
+    """
+    places = {}
     for item in items:
-        for shared in ("stack", "engine", "ckan"):
-            if shared in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(shared))
+        shared = next((name for name in INSTALLATIONS if name in getattr(item, "fixturenames", ())), "")
+        item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+        is_disruptive = item.get_closest_marker("disruptive") is not None
+        places[item] = (not shared, is_disruptive)
+    items.sort(key=lambda item: places[item])
 
 
 @pytest.fixture(scope="session")

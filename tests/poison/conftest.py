@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,5 +45,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _sentence(nodeid: str) -> str:
-    """`…/test_books.py::test_a_book_is_…[xls]` as a person would say it."""
-    return nodeid.partition("::test_")[2].replace("_", " ")
+    """`…/test_books.py::test_a_book_is_…[xls]@…` as a person would say it."""
+    return re.sub(r"@[^@\]]*$", "", nodeid.partition("::test_")[2]).replace("_", " ")

@@ -15,8 +15,7 @@ from quality.contract import CONTRACTS, load_all
 from quality.refusal import Refusal
 from tests.running import postgres_server
 
-PORT = 27960
-pytestmark = pytest.mark.xdist_group("investment database")  # one server, on one port
+PORT = 27960  # of one server: tests of a module run in one process
 TABLES = ("fdi_duan", "fdi_dieuchinh", "fdi_gopvon", "dtc_duan", "dtc_kehoach", "dtc_giaingan")
 OWNER = "so_tai_chinh"
 

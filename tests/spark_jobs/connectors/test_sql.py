@@ -28,8 +28,7 @@ from tests.ports import free_port
 from tests.running import postgres_server
 from tests.spark_jobs.connectors.servers import HOST, cutting_line, delivery, extract
 
-PORT = 27950
-pytestmark = pytest.mark.xdist_group("department database")  # one server, on one port
+PORT = 27950  # of one server: tests of a module run in one process
 READER, PASSWORD = "reader", "p@ss/w:rd%#?"
 NOON = datetime(2026, 7, 31, 12, tzinfo=UTC)
 
