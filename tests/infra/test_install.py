@@ -9,7 +9,7 @@ import pytest
 
 from infra import install
 from infra.archives import ArchiveMismatch, fetch
-from infra.settings import PORTS, Settings
+from infra.settings import PORTS, Settings, read_settings
 
 # The smallest real things to install: a package without dependencies and a small archive.
 PACKAGE = "iniconfig==2.1.0 --hash=sha256:9deba5723312380e77435581c6bf4935c94cbfab9b1ed33ef8d238ea168eb760"  # its wheel
@@ -28,27 +28,39 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(tmp_path / "Kho mở", tmp_path / "Kho mở" / "công cụ", PORTS)
 
 
-def _installed(settings: Settings) -> str:
-    python = str(settings.python("small"))
-    argv = [python, "-c", "import importlib.metadata as m; print(m.version('iniconfig'))"]
+@pytest.fixture
+def with_installer(settings: Settings) -> Settings:
+    """The same with the installer of the installation that runs these tests, for those that do not ask how it comes."""
+    settings.tools.mkdir(parents=True)
+    (settings.tools / "uv").symlink_to(read_settings().tools / "uv")
+    return settings
+
+
+def _says(settings: Settings, code: str) -> str:
+    argv = [str(settings.python("small")), "-c", code]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_an_environment_is_installed_once_and_again_when_its_lock_changes(settings: Settings) -> None:
-    install.install(settings, "small")
-    assert _installed(settings) == "2.1.0"
-    assert install.missing(settings, "small") == []
+def _installed(settings: Settings) -> str:
+    return _says(settings, "import importlib.metadata as m; print(m.version('iniconfig'))")
+
+
+def test_an_environment_is_installed_once_and_again_when_its_lock_changes(with_installer: Settings) -> None:
+    install.install(with_installer, "small")
+    assert _installed(with_installer) == "2.1.0"
+    assert _says(with_installer, "import gc; print(gc.get_threshold()[0])") == "100000"
+    assert install.missing(with_installer, "small") == []
     (install.LOCKS / "small.txt").write_text(f"{PACKAGE}\n# another lock\n")
-    assert install.missing(settings, "small") == ["small"]
+    assert install.missing(with_installer, "small") == ["small"]
 
 
-def test_an_interrupted_set_up_goes_on(settings: Settings) -> None:
-    install.install(settings, "small")
-    (settings.tools / "small" / ".made-from").unlink()  # it is written last
-    (settings.site_packages("small") / "iniconfig" / "__init__.py").unlink()
-    assert install.missing(settings, "small") == ["small"]
-    install.install(settings, "small")
-    assert _installed(settings) == "2.1.0"
+def test_an_interrupted_set_up_goes_on(with_installer: Settings) -> None:
+    install.install(with_installer, "small")
+    (with_installer.tools / "small" / ".made-from").unlink()  # it is written last
+    (with_installer.site_packages("small") / "iniconfig" / "__init__.py").unlink()
+    assert install.missing(with_installer, "small") == ["small"]
+    install.install(with_installer, "small")
+    assert _installed(with_installer) == "2.1.0"
 
 
 @pytest.mark.parametrize("lacks", ["pip", "ensurepip"])
@@ -72,11 +84,11 @@ def test_a_python_that_can_install_nothing_is_told_so(settings: Settings, monkey
         install.install(settings, "small")
 
 
-def test_a_package_with_another_hash_is_refused(settings: Settings) -> None:
+def test_a_package_with_another_hash_is_refused(with_installer: Settings) -> None:
     (install.LOCKS / "small.txt").write_text(re.sub("sha256:....", "sha256:0000", PACKAGE))
     with pytest.raises(install.SetupFailed, match=r"(?s)set-up stopped.*[Hh]ash mismatch.*what to do"):
-        install.install(settings, "small")
-    assert install.missing(settings, "small") == ["small"]
+        install.install(with_installer, "small")
+    assert install.missing(with_installer, "small") == ["small"]
 
 
 def test_an_archive_with_another_hash_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
