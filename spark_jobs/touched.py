@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from spark_jobs.asking import ask, plain, same_key
+from spark_jobs.places import writing
 from spark_jobs.session import UPKEEP, Earlier, rows_in, table_at
 
 if TYPE_CHECKING:
@@ -30,17 +31,14 @@ def touched(
 
     None when that is not known, or when they are many. What did not change but came anew is among them.
     """
-    from deltalake import DeltaTable, write_deltalake  # noqa: PLC0415
-
     feed = _feed(warehouse, table, key, since, at)
     if feed is None:
         return None
     keys = feed.select(list(key)).group_by(list(key)).aggregate([])
     listed = ", ".join(f"new.`{name}`" for name in columns)
     query = f"select {listed} from new left semi join old on {same_key(key)}"  # noqa: S608
-    with TemporaryDirectory(prefix="kho-") as folder:  # a question is of tables
-        write_deltalake(folder, keys)
-        return ask(query, old=DeltaTable(folder), new=table_at(warehouse, table, at)).read_all()
+    with TemporaryDirectory(prefix="kho-") as folder:
+        return ask(query, old=_put(keys, Path(folder) / "keys"), new=table_at(warehouse, table, at)).read_all()
 
 
 def replaced(
@@ -52,17 +50,21 @@ def replaced(
     `folder`: where they may be put down.
     """
     import pyarrow.compute as pc  # noqa: PLC0415
-    from deltalake import DeltaTable, write_deltalake  # noqa: PLC0415
 
     feed = _feed(warehouse, table, [*columns, HOW, IN], since, at)
     if feed is None or pc.count_distinct(feed[IN]).as_py() != 1:
         return None
-    sides = []
-    for side in ("delete", "insert"):
-        rows = feed.filter(pc.field(HOW) == side).select(list(columns))
-        write_deltalake(str(folder / side), rows)
-        sides.append(DeltaTable(str(folder / side)))
-    return sides[0], sides[1]
+    left, came = (feed.filter(pc.field(HOW) == how).select(list(columns)) for how in ("delete", "insert"))
+    return _put(left, folder / "left"), _put(came, folder / "came")
+
+
+def _put(rows: pa.Table, folder: Path) -> DeltaTable:
+    """Rows as a table of their own, for a question is of tables."""
+    from deltalake import DeltaTable, write_deltalake  # noqa: PLC0415
+
+    with writing(folder):
+        write_deltalake(str(folder), rows)
+    return DeltaTable(str(folder))
 
 
 def _feed(warehouse: str, table: str, columns: Sequence[str], since: Earlier, at: int) -> pa.Table | None:
